@@ -1,0 +1,127 @@
+"""Recordings as bytes <-> waveforms: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, AU through libsndfile.
+
+libsndfile reads what is left of a file that was cut off and says nothing. Here a damaged recording
+raises: the sizes that a WAV file declares are compared with the bytes that are there, and for every
+format the samples that came out with the samples that the header promised.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from domainkit.errors import DecodeError
+
+__all__ = ["decode_audio", "encode_wav"]
+
+UNKNOWN_SIZE = 0xFFFFFFFF  # what a writer to a pipe declares: it could not go back to fill it in
+FULL_SCALE = 32768  # int16 -32768 is -1.0, as libsndfile and scipy users scale it
+
+
+def decode_audio(data: bytes | bytearray | memoryview) -> tuple[torch.Tensor, int]:
+    """Decode one recording.
+
+    Args:
+        data: the bytes of a file as published.
+
+    Returns:
+        The waveform, float32 [C, T] in [-1, 1] (integer formats; float files keep their numbers),
+        and the sample rate in Hz.
+
+    Raises:
+        DecodeError: no format that libsndfile knows, or the recording is damaged or cut off.
+
+    Example:
+        >>> wave = torch.tensor([[0.0, 0.5, -1.0]])
+        >>> decode_audio(encode_wav(wave, 8000))
+        (tensor([[ 0.0000,  0.5000, -1.0000]]), 8000)
+    """
+    import soundfile
+
+    view = memoryview(data)
+    promised = _check_wav(view)
+    try:
+        with soundfile.SoundFile(io.BytesIO(view)) as file:
+            frames, rate = file.frames, file.samplerate
+            kind = f"{file.format} {file.subtype}"
+            # the count is given because GSM streams cannot seek, and soundfile asks for it then
+            samples = file.read(frames, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, ValueError) as error:
+        raise DecodeError(
+            f"these {len(view)} bytes cannot be decoded as a recording: {_reason(error)} "
+            "Fetch the file again, or convert it to WAV or FLAC"
+        ) from error
+    if len(samples) < frames or (frames == 0 and file.format == "OGG"):
+        raise DecodeError(
+            f"the {kind} recording is cut off: its header promises {frames or 'some'} samples, "
+            f"{len(samples)} could be decoded. Fetch the file again"
+        )
+    if promised is not None and file.subtype == "GSM610":
+        # blocks of 320 samples: only the header knows where inside the last one the sound ends
+        samples = samples[:promised]
+    return torch.from_numpy(np.ascontiguousarray(samples.T)), rate
+
+
+def encode_wav(waveform: torch.Tensor, sample_rate: int) -> bytes:
+    """Encode a waveform as a 16-bit PCM WAV file; numbers outside [-1, 1) are clipped.
+
+    Args:
+        waveform: floating [C, T], nominally in [-1, 1].
+        sample_rate: in Hz.
+
+    Raises:
+        DecodeError: not a floating tensor of two dimensions.
+
+    Example:
+        >>> len(encode_wav(torch.zeros(1, 100), 16000))
+        244
+    """
+    import soundfile
+
+    if waveform.ndim != 2 or not waveform.dtype.is_floating_point:
+        raise DecodeError(
+            f"expected a floating waveform [C, T], got {waveform.dtype} {tuple(waveform.shape)}: "
+            "add the channel dimension with waveform[None]"
+        )
+    scaled = (waveform.detach().to("cpu", torch.float64) * FULL_SCALE).round()
+    pcm = scaled.clamp(-FULL_SCALE, FULL_SCALE - 1).to(torch.int16).T.contiguous().numpy()
+    out = io.BytesIO()
+    soundfile.write(out, pcm, sample_rate, format="WAV", subtype="PCM_16")
+    return out.getvalue()
+
+
+def _check_wav(view: memoryview) -> int | None:
+    """Check a RIFF file's declared sizes; the samples per channel its fact chunk declares, if any."""
+    if len(view) < 12 or view[:4] != b"RIFF" or view[8:12] != b"WAVE":
+        return None
+    samples = None
+    for name, start, size in _chunks(view):
+        if name == b"fact" and size >= 4:
+            (samples,) = struct.unpack_from("<I", view, start)
+        elif name == b"data":
+            here = len(view) - start
+            if size > here and size != UNKNOWN_SIZE:
+                raise DecodeError(
+                    f"the WAV recording is cut off: its header promises {size} bytes of sound, "
+                    f"{here} are there. Fetch the file again"
+                )
+            break
+    return samples
+
+
+def _chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
+    position = 12
+    while position + 8 <= len(view):
+        name, size = struct.unpack_from("<4sI", view, position)
+        yield name, position + 8, size
+        position += 8 + size + (size & 1)  # chunks begin at even places
+
+
+def _reason(error: Any) -> str:
+    text = str(getattr(error, "error_string", "") or error).strip()
+    return text if text.endswith(".") else f"{text}."

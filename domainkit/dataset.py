@@ -1,0 +1,359 @@
+"""``Dataset``: rows of decoded samples by index, and views of them.
+
+A dataset is map-style and works in torch's own ``DataLoader`` by duck type. It holds a source (a
+mapped ``Store`` or a join of several) and which of its rows it shows; no object exists per row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from domainkit.batch import Batch
+from domainkit.cards import load_card
+from domainkit.errors import DecodeError, NotFoundError, nearest
+from domainkit.features import Feature
+from domainkit.prepare import prepare
+from domainkit.progress import bar
+from domainkit.splits import parse_split
+
+__all__ = ["Dataset", "Source", "concat", "load_dataset", "mix"]
+
+Rows = range | np.ndarray
+
+
+class Source(Protocol):
+    """Where a dataset's rows come from: ``Store`` is one, the join behind ``concat`` another."""
+
+    features: dict[str, Feature]
+    fingerprint: str
+    info: dict[str, Any]
+
+    def __len__(self) -> int: ...
+    def raw(self, row: int, columns: Any = None) -> dict[str, Any]: ...
+    def column(self, name: str) -> np.ndarray: ...
+
+
+def load_dataset(name: str, split: str | None = None) -> Dataset:
+    """Fetch, verify and prepare a dataset if that has not happened yet, and open it.
+
+    Args:
+        name: such as "vision/fashion-mnist"; ``list_datasets()`` gives all.
+        split: such as "train", "train[:10%]" or "train+test". May be left out when the dataset has
+            one split only.
+
+    Raises:
+        NotFoundError: no such dataset or split.
+        FetchError: a file could not be fetched or is not what the card promises.
+        ReaderError, ArchiveError: a file is not laid out as its reader expects.
+
+    Example:
+        >>> load_dataset("vision/fashion-mnist-mini", "train[:10%]")
+        Dataset(vision/fashion-mnist-mini, train: 500 of 5000 rows; image: Image, label: Label)
+    """
+    card = load_card(name)
+    if split is None:
+        if len(card.splits) > 1:
+            raise NotFoundError(
+                f"{name} has several splits: choose one of {', '.join(card.splits)}"
+            )
+        split = next(iter(card.splits))
+    terms = parse_split(split)
+    for term in terms:  # refuse a wrong name before anything is fetched
+        card.split(term.name)
+    parts = []
+    for term in terms:
+        whole = Dataset(prepare(card, term.name))
+        parts.append(whole.select(term.rows(len(whole))))
+    return parts[0] if len(parts) == 1 else concat(parts)
+
+
+class Dataset:
+    """Samples by index.
+
+    ``ds[i]`` is a dict of decoded values; ``ds[2:5]`` and ``ds[[4, 1]]`` are smaller datasets;
+    ``ds["label"]`` is a column. ``ds.raw(i)`` is what is stored (the bytes as published).
+
+    Args:
+        source: where the rows come from.
+        rows: which of its rows, in order; None for all.
+        columns: which columns; None for all.
+
+    Example:
+        >>> ds = load_dataset("text/sentiment-sentences", "train")
+        >>> sorted(ds[0])
+        ['label', 'source', 'text']
+        >>> ds.filter(lambda row: row["label"] == 1, columns=["label"])[0]["label"]
+        1
+    """
+
+    def __init__(
+        self, source: Source, rows: Rows | None = None, columns: Sequence[str] | None = None
+    ) -> None:
+        self._source = source
+        self._rows: Rows = range(len(source)) if rows is None else rows
+        self._columns = tuple(source.features if columns is None else columns)
+
+    # -- facts ---------------------------------------------------------------------------------
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        """Column name -> ``Feature``."""
+        return {name: self._source.features[name] for name in self._columns}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self._columns
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Facts of the source: dataset name, split, licence."""
+        return self._source.info
+
+    @property
+    def name(self) -> str:
+        """What error messages and tables call it: "vision/mnist, train"."""
+        return ", ".join(str(v) for k in ("name", "split") if (v := self.info.get(k)))
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of which rows of which files these are, in which order."""
+        if self._rows == range(len(self._source)):
+            return self._source.fingerprint
+        digest = hashlib.sha256(self._source.fingerprint.encode())
+        digest.update(np.asarray(self._rows, dtype=np.int64).tobytes())
+        return digest.hexdigest()[:32]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def ids(self, indices: Any) -> np.ndarray:
+        """int64: the ids of the samples at these indices, the same in every view of one source."""
+        index = np.asarray(indices, dtype=np.int64)
+        if isinstance(self._rows, range):
+            return self._rows.start + index * self._rows.step
+        return self._rows[index]
+
+    # -- samples -------------------------------------------------------------------------------
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, (int, np.integer)):
+            return self._decode(self._row(int(index)))
+        if isinstance(index, str):
+            return self.column(index)
+        return self.select(index)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Several samples at once: what torch's ``DataLoader`` calls for a batch."""
+        return [self._decode(self._row(int(i))) for i in indices]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[i] for i in range(len(self)))
+
+    def raw(self, index: int) -> dict[str, Any]:
+        """The stored form of one row, without a copy: numbers, memoryviews, numpy arrays."""
+        return self._source.raw(self._row(index), self._columns)
+
+    def batch(self, indices: Any) -> Batch:
+        """Several samples as one ``Batch``: dense where equal in size, else ``Ragged``."""
+        return self.collate(self.__getitems__(indices), self.ids(indices))
+
+    def collate(self, samples: Sequence[Mapping[str, Any]], ids: np.ndarray) -> Batch:
+        """Put decoded samples into one ``Batch``; ``ids`` are theirs, in the same order."""
+        fields = {n: f.collate([s[n] for s in samples]) for n, f in self.features.items()}
+        return Batch(fields, ids=torch.from_numpy(np.array(ids, dtype=np.int64)))
+
+    def column(self, name: str) -> Any:
+        """One column of all rows: a numpy array for numbers, else a list of decoded values."""
+        if name not in self._columns:
+            raise NotFoundError(
+                f"{self.name} has no column {name!r}. {nearest(name, self._columns)}"
+            )
+        feature = self._source.features[name]
+        if feature.storage != "number":
+            return [sample[name] for sample in self.select_columns([name])]
+        values = self._source.column(name)
+        if isinstance(self._rows, range):
+            return values[_as_slice(self._rows)]
+        return values[self._rows]
+
+    # -- views ---------------------------------------------------------------------------------
+
+    def select(self, rows: Any) -> Dataset:
+        """The rows of a slice, a range, a list of indices or a boolean mask, in that order."""
+        if isinstance(rows, torch.Tensor):
+            rows = rows.cpu().numpy()
+        if isinstance(rows, range) and (not rows or (min(rows) >= 0 and max(rows) < len(self))):
+            rows = _as_slice(rows)
+        if isinstance(rows, slice):
+            return Dataset(self._source, self._rows[rows], self._columns)
+        index = np.asarray(rows)
+        if index.dtype == bool and len(index) == len(self):
+            index = np.flatnonzero(index)
+        if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
+            raise TypeError(
+                f"a dataset takes an int, a column name, a slice, a list of ints or a mask of "
+                f"{len(self)} booleans, got {rows!r:.80}"
+            )
+        index = index.astype(np.int64)
+        index = np.where(index < 0, index + len(self), index)
+        if index.size and not (index.min() >= 0 and index.max() < len(self)):
+            raise IndexError(f"rows {index.min()}..{index.max()} of a dataset of {len(self)}")
+        return Dataset(self._source, self.ids(index), self._columns)
+
+    def select_columns(self, names: Sequence[str]) -> Dataset:
+        """The same rows with these columns only: what is left out is neither read nor decoded."""
+        for name in names:
+            if name not in self._columns:
+                raise NotFoundError(
+                    f"{self.name} has no column {name!r}. {nearest(name, self._columns)}"
+                )
+        return Dataset(self._source, self._rows, names)
+
+    def filter(
+        self, keep: Callable[[dict[str, Any]], bool], columns: Sequence[str] | None = None
+    ) -> Dataset:
+        """The rows for which ``keep(sample)`` is true; only ``columns`` are decoded for it."""
+        seen = self if columns is None else self.select_columns(columns)
+        kept = []
+        with bar(f"filter {self.name}", len(self), unit="rows") as progress:
+            for i in range(len(self)):
+                if keep(seen[i]):
+                    kept.append(i)
+                progress.advance(1)
+        return self.select(np.array(kept, dtype=np.int64))
+
+    # -- leaving -------------------------------------------------------------------------------
+
+    def to_parquet(self, path: Any) -> None:
+        """Write all rows to one Parquet file; media stays as published."""
+        from domainkit import interop
+
+        interop.to_parquet(self, path)
+
+    def to_webdataset(self, path: Any) -> None:
+        """Write all rows to one webdataset tar file."""
+        from domainkit import interop
+
+        interop.to_webdataset(self, path)
+
+    def to_hf(self) -> Any:
+        """The rows as a Hugging Face ``datasets.Dataset`` (needs the extra "datasets")."""
+        from domainkit import interop
+
+        return interop.to_hf(self)
+
+    # -- showing -------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        from domainkit import display
+
+        return display.dataset_line(self)
+
+    def _repr_html_(self) -> str:
+        from domainkit import display
+
+        return display.dataset_html(self)
+
+    # -- within --------------------------------------------------------------------------------
+
+    def _row(self, index: int) -> int:
+        n = len(self._rows)
+        if not -n <= index < n:
+            raise IndexError(f"row {index} of a dataset of {n}")
+        return int(self._rows[index])
+
+    def _decode(self, row: int) -> dict[str, Any]:
+        raw = self._source.raw(row, self._columns)
+        features = self._source.features
+        sample = {}
+        for name in self._columns:
+            try:
+                sample[name] = features[name].decode(raw[name])
+            except DecodeError as error:
+                raise DecodeError(f"{self.name}, row {row}, column {name!r}: {error}") from error
+        return sample
+
+
+class _Joined:
+    """Several datasets as one source: row ``starts[k] + i`` is row i of dataset k."""
+
+    def __init__(self, parts: Sequence[Dataset]) -> None:
+        first = parts[0]
+        for part in parts[1:]:
+            if part.features != first.features:
+                raise TypeError(
+                    f"the columns differ: {first!r} and {part!r}; select_columns() keeps the "
+                    "common ones"
+                )
+        self.parts = list(parts)
+        self.features = first.features
+        self.starts = np.cumsum([0, *(len(p) for p in parts)])
+        joined = "+".join(p.fingerprint for p in parts)
+        self.fingerprint = hashlib.sha256(joined.encode()).hexdigest()[:32]
+        self.info = {"name": " + ".join(dict.fromkeys(p.name for p in parts))}
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def raw(self, row: int, columns: Any = None) -> dict[str, Any]:
+        k = int(np.searchsorted(self.starts, row, side="right")) - 1
+        part = self.parts[k] if columns is None else self.parts[k].select_columns(columns)
+        return part.raw(row - int(self.starts[k]))
+
+    def column(self, name: str) -> np.ndarray:
+        return np.concatenate([p.column(name) for p in self.parts])
+
+
+def concat(datasets: Sequence[Dataset]) -> Dataset:
+    """All rows of several datasets with the same columns, one dataset after the other.
+
+    Example:
+        >>> parts = [load_dataset("text/sentiment-sentences", s) for s in ("train", "test")]
+        >>> len(concat(parts))
+        3000
+    """
+    if not datasets:
+        raise TypeError("concat needs at least one dataset")
+    return Dataset(_Joined(datasets))
+
+
+def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
+    """Interleave datasets in fixed proportions, each in its own order, no row twice.
+
+    Of the first n rows, dataset k has given within one of ``n * weights[k] / sum(weights)``: each
+    place goes to the dataset that is furthest behind its share. It ends where the first dataset
+    runs out, so nothing is repeated.
+
+    Args:
+        datasets: datasets with the same columns.
+        weights: one positive number each.
+
+    Example:
+        >>> ds = load_dataset("text/sentiment-sentences", "train")
+        >>> mixed = mix([ds[:900], ds[900:]], weights=[3, 1])
+        >>> len(mixed), [int(i) for i in mixed.ids([0, 1, 2, 3])]
+        (1200, [0, 900, 1, 2])
+    """
+    share = np.asarray(weights, dtype=np.float64)
+    if len(share) != len(datasets) or len(share) == 0 or not (share > 0).all():
+        raise TypeError(f"mix needs one positive weight per dataset, got {list(weights)}")
+    share = share / share.sum()
+    joined = _Joined(datasets)
+    # Dataset k's j-th row is due when n * share[k] reaches j + 1/2; sorting the due times is the
+    # interleaving. The first dataset to run out has the smallest len / share.
+    counts = np.array([len(d) for d in datasets])
+    n = int((counts / share).min() + 1e-9)
+    taken = [min(int(c), int(np.ceil(n * s))) for c, s in zip(counts, share, strict=True)]
+    due = np.concatenate([(np.arange(t) + 0.5) / s for t, s in zip(taken, share, strict=True)])
+    rows = np.concatenate([joined.starts[k] + np.arange(t) for k, t in enumerate(taken)])
+    return Dataset(joined, rows[np.argsort(due, kind="stable")][:n])
+
+
+def _as_slice(rows: range) -> slice:
+    # a range that runs down to 0 stops at -1, which a slice would read as the last row
+    return slice(rows.start, rows.stop if rows.stop >= 0 else None, rows.step)

@@ -1,0 +1,149 @@
+"""From a card to a prepared split: fetch its files, run its reader, write its store - once.
+
+A prepared split lives in ``<home>/prepared/<domain>/<name>/<split>-<fingerprint>``. The fingerprint
+covers everything the rows depend on, so a changed card prepares anew and never reads stale rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from domainkit import cache
+from domainkit.cards import Card, FileSpec, SplitSpec
+from domainkit.errors import CardError, DomainkitError, ManualError, nearest
+from domainkit.features import feature_from_spec
+from domainkit.progress import bar
+from domainkit.store import LAYOUT, Store, write_store
+
+__all__ = ["fetch_files", "find_reader", "prepare", "prepared_folder"]
+
+
+def prepare(card: Card, split: str) -> Store:
+    """Open a split's store, making it first if it is not there.
+
+    Any number of processes may ask at once: one prepares, the others wait and open the result. A
+    prepare that is killed leaves nothing that could be taken for a store.
+
+    Raises:
+        NotFoundError, CardError, FetchError, ArchiveError, ReaderError: see each.
+    """
+    spec = card.split(split)
+    folder = prepared_folder(card, split)
+    if (folder / "store.json").exists():
+        return Store(folder)
+    with cache.lock(f"prepare-{card.name}-{folder.name}"):
+        if (folder / "store.json").exists():  # somebody else was faster
+            return Store(folder)
+        for stale in folder.parent.glob(f".{folder.name}.*"):  # left by a killed prepare
+            shutil.rmtree(stale, ignore_errors=True)
+        reader = find_reader(card, spec)
+        files = fetch_files(card, spec.files)
+        with bar(f"prepare {card.name}, {split}", spec.rows, unit="rows") as progress:
+            try:
+                return write_store(
+                    folder,
+                    _counted(reader(files, split, **spec.args), progress.advance),
+                    {n: feature_from_spec(s, f"features.{n}") for n, s in card.features.items()},
+                    fingerprint=fingerprint(card, spec),
+                    info={"name": card.name, "split": split, "license": card.license},
+                    expected_rows=spec.rows,
+                )
+            except DomainkitError as error:
+                error.args = (f"{card.name}, {split}: {error}", *error.args[1:])
+                raise
+
+
+def fetch_files(card: Card, roles: Mapping[str, str]) -> dict[str, Path]:
+    """The verified local paths of some of a card's files: role -> path; several at a time."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        paths = pool.map(lambda key: _local(card, card.files[key]), roles.values())
+        return dict(zip(roles, paths, strict=True))
+
+
+def find_reader(card: Card, spec: SplitSpec) -> Callable[..., Iterable[Mapping[str, Any]]]:
+    """The reader function that a split names, checked against the split's arguments.
+
+    A name without a colon is one of the domain's own readers; "package.module:function" is
+    anybody's.
+
+    Raises:
+        CardError: there is no such reader, or the card gives it arguments it does not take.
+    """
+    known = importlib.import_module(f"domainkit.{card.domain}.readers").READERS
+    place = spec.reader if ":" in spec.reader else known.get(spec.reader)
+    where = f"{card.source}: splits.{spec.name}"
+    if place is None:
+        raise CardError(
+            f"{where}: there is no reader {spec.reader!r} for {card.domain}. "
+            f"{nearest(spec.reader, known)}"
+        )
+    module, _, function = place.partition(":")
+    try:
+        reader = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise CardError(f"{where}: the reader {spec.reader!r} cannot be loaded: {error}") from error
+    try:
+        inspect.signature(reader).bind({}, spec.name, **spec.args)
+    except TypeError as error:
+        raise CardError(f"{where}: reader {spec.reader!r}: {error}") from error
+    return reader
+
+
+def prepared_folder(card: Card, split: str) -> Path:
+    """Where the store of a split is, or will be."""
+    digest = fingerprint(card, card.split(split))
+    return cache.home() / "prepared" / card.name / f"{split}-{digest[:12]}"
+
+
+def fingerprint(card: Card, spec: SplitSpec) -> str:
+    """A digest (32 hex digits) of everything the rows of a split depend on."""
+    files = {}
+    for role, key in spec.files.items():
+        file = card.files[key]
+        files[role] = file.digest or [*file.urls, str(file.path), file.manual, file.size]
+    facts = {
+        "layout": LAYOUT,
+        "name": card.name,
+        "split": spec.name,
+        "files": files,
+        "features": {name: dict(spec) for name, spec in card.features.items()},
+        "order": list(card.features),
+        "reader": spec.reader,
+        "args": dict(spec.args),
+    }
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _local(card: Card, file: FileSpec) -> Path:
+    if file.urls:
+        return cache.fetch(file.urls, digest=file.digest, size=file.size)
+    if file.path is not None:
+        if not file.path.is_file():
+            raise CardError(f"{card.source}: files.{file.key}: there is no file {file.path}")
+        cache.check(file.path, digest=file.digest, size=file.size)
+        return file.path
+    place = cache.home() / "manual" / card.name / file.key
+    if not place.is_file():
+        raise ManualError(
+            f"{card.name}: {file.key!r} may not be fetched automatically. {file.manual} "
+            f"Then put it at {place}"
+        )
+    cache.check(place, digest=file.digest, size=file.size)
+    return place
+
+
+def _counted(
+    records: Iterable[Mapping[str, Any]], advance: Callable[[int], None]
+) -> Iterator[Mapping[str, Any]]:
+    for record in records:
+        yield record
+        advance(1)

@@ -1,0 +1,98 @@
+"""A plain training loop: enough to train the small models of the zoo and to check a dataset.
+
+It is a loop a reader can copy: AdamW, a linear warm-up into a cosine decay over all steps, and
+cross-entropy. Larger trainings belong in Lightning, accelerate or a script of one's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from domainkit.loader import Loader
+from domainkit.progress import bar
+
+__all__ = ["evaluate", "fit"]
+
+
+def fit(
+    model: nn.Module,
+    loader: Loader,
+    *,
+    field: str,
+    target: str = "label",
+    epochs: int = 1,
+    lr: float = 1e-3,
+    weight_decay: float = 0.01,
+    label_smoothing: float = 0.0,
+    warmup: float = 0.1,
+    after_epoch: Callable[[int, float], Any] | None = None,
+) -> nn.Module:
+    """Train a classifier in place.
+
+    Args:
+        model: maps ``batch[field]`` to logits [B, classes].
+        loader: gives the batches; its device must be the model's.
+        field: the batch's field that goes into the model: "image", "audio", "tokens".
+        target: the field with the classes, int64 [B].
+        epochs: passes over the data.
+        lr: the highest learning rate, reached after ``warmup``.
+        weight_decay: AdamW's.
+        label_smoothing: cross-entropy's, in [0, 1).
+        warmup: the share of all steps in which the rate rises from 0.
+        after_epoch: called with the epoch (from 0) and its mean loss.
+
+    Returns:
+        The model, in training mode off.
+    """
+    steps = max(1, len(loader) * epochs)
+    rising = max(1, round(warmup * steps))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(
+            (step + 1) / rising,
+            0.5 * (1 + math.cos(math.pi * max(0, step - rising) / max(1, steps - rising))),
+        ),
+    )
+    model.train()
+    for epoch in range(epochs):
+        total = count = 0.0
+        with bar(f"epoch {epoch + 1}/{epochs}", len(loader), unit="batches") as progress:
+            for batch in loader:
+                logits = model(batch[field])
+                loss = nn.functional.cross_entropy(
+                    logits, batch[target], label_smoothing=label_smoothing
+                )
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total += float(loss.detach()) * len(batch.ids)
+                count += len(batch.ids)
+                progress.advance(1)
+        if after_epoch is not None:
+            after_epoch(epoch, total / max(count, 1))
+    return model.eval()
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "label") -> float:
+    """The share of samples whose largest logit is at their class, in [0, 1].
+
+    The model is in evaluation mode meanwhile and gets its mode back.
+    """
+    training = model.training
+    model.eval()
+    right = count = 0
+    with bar("evaluate", len(loader), unit="batches") as progress:
+        for batch in loader:
+            right += int((model(batch[field]).argmax(-1) == batch[target]).sum())
+            count += len(batch.ids)
+            progress.advance(1)
+    model.train(training)
+    return right / max(count, 1)

@@ -1,0 +1,168 @@
+"""What a transform is, and ``Compose``, which runs several.
+
+A transform is a frozen dataclass whose fields are its arguments (so it prints, compares and turns
+into a recipe by itself) with one method to write, ``apply(batch, draws)``. It works on a whole
+batch - a dense tensor with the batch in front, or a ``Ragged`` - and takes every random number from
+``draws``, one row per sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from domainkit.draws import Draws
+from domainkit.errors import TransformError
+from domainkit.ragged import Ragged
+
+__all__ = ["Compose", "Pass", "Plan", "Transform"]
+
+
+class Transform:
+    """The base of every transform: calls ``apply`` on the right field of a batch.
+
+    ``t(x)`` transforms a dense tensor [B, ...], a ``Ragged`` or (for text) a list of strings.
+    ``t(batch)`` with a mapping transforms ``batch[t.field]`` and returns a new mapping.
+    Without ``draws`` the numbers come from torch's default generator, so ``torch.manual_seed``
+    decides; the loader passes draws made of (seed, epoch, sample ids).
+
+    A subclass sets:
+        field: the key it reads and writes in a batch ("image", "audio", "text", "tokens").
+        kind: what it touches, for the planner: "geometry", "color", "pointwise", "signal" or
+            "tokens".
+        random: whether it uses draws.
+    """
+
+    field: ClassVar[str]
+    kind: ClassVar[str]
+    random: ClassVar[bool] = False
+
+    def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
+        if isinstance(batch, Mapping):
+            if self.field not in batch:
+                raise TransformError(
+                    f"{type(self).__name__} works on {self.field!r}; the batch has "
+                    f"{', '.join(map(repr, batch)) or 'no fields'}"
+                )
+            return self.apply_batch(batch, self._draws(batch[self.field], draws))
+        return self.apply(batch, self._draws(batch, draws))
+
+    def apply(self, x: Any, draws: Draws) -> Any:
+        """Transform one field: a dense tensor [B, ...], a ``Ragged`` or a list."""
+        raise NotImplementedError
+
+    def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
+        """Transform a mapping; override it to write more than one key."""
+        return replace_fields(batch, {self.field: self.apply(batch[self.field], draws)})
+
+    @staticmethod
+    def _draws(x: Any, draws: Draws | None) -> Draws:
+        if draws is None:
+            return Draws.from_generator(len(x))
+        if len(draws) != len(x):
+            raise TransformError(f"got draws for {len(draws)} samples and a batch of {len(x)}")
+        return draws
+
+
+def replace_fields(batch: Mapping[str, Any], fields: Mapping[str, Any]) -> Any:
+    """A copy of ``batch``, of its own type, with some fields replaced or added."""
+    new = batch.copy() if hasattr(batch, "copy") else dict(batch)
+    new.update(fields)
+    return new
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the batch: which steps it runs and in which form."""
+
+    steps: tuple[Transform, ...]
+    form: str  # "torch" is the reference form
+
+    def __str__(self) -> str:
+        names = " + ".join(type(s).__name__ for s in self.steps)
+        kinds = ", ".join(dict.fromkeys(s.kind for s in self.steps))
+        drawn = ", a draw per sample" if any(s.random for s in self.steps) else ""
+        return f"{names}  [{self.form}; {kinds}{drawn}]"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a ``Compose`` will run: its passes in order. ``str(plan)`` is one line per pass."""
+
+    passes: tuple[Pass, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{i}. {p}" for i, p in enumerate(self.passes, 1)) or "no passes"
+
+
+class Compose:
+    """Several transforms, one after the other.
+
+    Step number i draws from op i, so two random steps never share a number, and a nested
+    ``Compose`` is flattened.
+
+    Args:
+        steps: transforms or other ``Compose`` objects.
+        name: the name of the recipe it came from, if any.
+
+    Example:
+        >>> from domainkit.vision import transforms as T
+        >>> pipeline = T.Compose([T.CenterCrop(224), T.ToDtype("float32", scale=True)])
+        >>> print(pipeline.plan())
+        1. CenterCrop  [torch; geometry]
+        2. ToDtype  [torch; pointwise]
+        >>> pipeline(torch.zeros(2, 3, 256, 256, dtype=torch.uint8)).shape
+        torch.Size([2, 3, 224, 224])
+    """
+
+    def __init__(self, steps: Any, *, name: str | None = None) -> None:
+        flat: list[Transform] = []
+        for step in steps:
+            if not callable(step):
+                raise TransformError(
+                    f"Compose takes transforms, got {type(step).__name__}: {step!r}"
+                )
+            flat.extend(step.steps if isinstance(step, Compose) else [step])
+        self.steps: tuple[Transform, ...] = tuple(flat)
+        self.name = name
+
+    def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
+        if draws is None:
+            draws = Draws.from_generator(batch_length(batch))
+        for op, step in enumerate(self.steps):
+            batch = step(batch, draws.at(op))
+        return batch
+
+    def plan(self) -> Plan:
+        """The passes this pipeline makes over a batch."""
+        return Plan(tuple(Pass((step,), "torch") for step in self.steps))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Transform]:
+        return iter(self.steps)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Compose) and self.steps == other.steps
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        inner = "".join(f"\n    {step!r}," for step in self.steps)
+        title = f"Compose(  # {self.name}" if self.name else "Compose("
+        return f"{title}{inner}\n)"
+
+
+def batch_length(batch: Any) -> int:
+    """How many samples a batch holds: a mapping of fields, a tensor, a ``Ragged`` or a list."""
+    if isinstance(batch, Mapping):
+        if not batch:
+            raise TransformError("a batch needs at least one field")
+        batch = next(iter(batch.values()))
+    if isinstance(batch, (torch.Tensor, Ragged, list, tuple)):
+        return len(batch)
+    raise TransformError(f"expected a tensor, Ragged, list or mapping, got {type(batch).__name__}")

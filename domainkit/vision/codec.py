@@ -1,0 +1,135 @@
+"""Picture files to tensors and back.
+
+JPEG goes through libjpeg-turbo (simplejpeg), which lets go of Python's lock while it works; every
+other format, and the JPEGs that simplejpeg does not do as torchvision does, through Pillow. Pixels
+are those of ``torchvision.io.decode_image``, bit for bit.
+
+A cut-off picture is an error, never a picture that is half grey.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from domainkit.errors import DecodeError, TransformError
+
+__all__ = ["decode_image", "encode_png"]
+
+_JPEG = b"\xff\xd8\xff"
+_COLORSPACE = {"RGB": "RGB", "L": "GRAY"}
+# What libjpeg says of odd bytes that cost no pixel; published sets have such files. All else that
+# it says means that pixels are lost.
+_HARMLESS = ("extraneous bytes before marker", "Unknown Adobe color", "unknown JFIF revision")
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+
+
+def decode_image(data: bytes | memoryview, mode: str = "RGB") -> torch.Tensor:
+    """Decode one picture.
+
+    Args:
+        data: the bytes of a JPEG, PNG, BMP, GIF (first frame), TIFF or WebP file.
+        mode: "RGB" or "L" (grey). Whatever the file holds - grey, palette, alpha, CMYK, 16 bits -
+            is turned into it; alpha is dropped, of 16 bits the upper 8 are kept.
+
+    Returns:
+        uint8 tensor [C, H, W], C = 3 or 1, values 0..255; a view of rows of pixels [H, W, C].
+
+    Raises:
+        DecodeError: the data is damaged, cut off or no picture.
+
+    Example:
+        >>> decode_image(encode_png(torch.full((3, 2, 2), 7, dtype=torch.uint8)), mode="L")
+        tensor([[[7, 7],
+                 [7, 7]]], dtype=torch.uint8)
+    """
+    if mode not in _COLORSPACE:
+        raise DecodeError(f"mode must be 'RGB' or 'L', got {mode!r}")
+    pixels = _jpeg(data, mode) if bytes(data[:3]) == _JPEG else None
+    if pixels is None:
+        pixels = _pillow(data, mode)
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def encode_png(image: torch.Tensor, max_side: int | None = None) -> bytes:
+    """Encode one picture as PNG, for thumbnails and reports.
+
+    Args:
+        image: uint8 tensor [C, H, W] with C = 1 (grey), 3 (RGB) or 4 (RGBA).
+        max_side: shrink the picture, keeping its proportions, until no side is longer (pixels).
+
+    Raises:
+        TransformError: another dtype or shape.
+
+    Example:
+        >>> picture = encode_png(torch.zeros(3, 40, 80, dtype=torch.uint8), max_side=20)
+        >>> tuple(decode_image(picture).shape)
+        (3, 10, 20)
+    """
+    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] not in (1, 3, 4):
+        raise TransformError(
+            "encode_png takes a uint8 tensor [C, H, W] with 1, 3 or 4 channels, got "
+            f"{image.dtype} {tuple(image.shape)}"
+        )
+    pixels = image.detach().cpu().permute(1, 2, 0).contiguous().numpy()
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    if max_side is not None:
+        picture.thumbnail((max_side, max_side))
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def _jpeg(data: bytes | memoryview, mode: str) -> np.ndarray | None:
+    """[H, W, C], or None where Pillow has to do it."""
+    import simplejpeg
+
+    try:
+        colors = simplejpeg.decode_jpeg_header(data)[2]
+        if colors == "CMYK":
+            return None  # simplejpeg rounds the way from CMYK otherwise than torchvision
+        pixels: np.ndarray = simplejpeg.decode_jpeg(data, _COLORSPACE[mode])
+        return pixels
+    except (ValueError, MemoryError) as error:
+        # Only libjpeg's first remark comes back. Pillow refuses what is cut off further on.
+        if any(harmless in str(error) for harmless in _HARMLESS):
+            return None
+        raise DecodeError(_message("JPEG", data, error)) from error
+
+
+def _pillow(data: bytes | memoryview, mode: str) -> np.ndarray:
+    kind = "picture"
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            kind = picture.format or kind
+            picture.load()
+            pixels = np.array(_convert(picture, mode))  # a copy: torch wants writable memory
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, MemoryError) as error:
+        raise DecodeError(_message(kind, data, error)) from error
+    except Image.DecompressionBombError as error:
+        raise DecodeError(f"the {kind} is refused: {error}") from error
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _convert(picture: Any, mode: str) -> Any:
+    if picture.mode in _SIXTEEN_BITS:
+        # Pillow would clip 16 bits to 8; the upper 8 are meant
+        upper = np.clip(np.asarray(picture).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        return Image.fromarray(upper).convert(mode)
+    if picture.mode == "P" and "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    return picture.convert(mode)
+
+
+def _message(kind: str, data: bytes | memoryview, error: BaseException) -> str:
+    if len(data) == 0:
+        return "the picture is empty (0 bytes)"
+    start = bytes(data[:8])
+    return (
+        f"the {kind} of {len(data):,} bytes (it starts with {start!r}) is damaged, cut off or not "
+        f"a picture: {error}. Fetch or prepare it again."
+    )
