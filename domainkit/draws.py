@@ -49,7 +49,7 @@ def philox(counter: Sequence[Any], key: tuple[int, int]) -> tuple[Any, Any, Any,
         four int64 arrays with values in [0, 2**32).
 
     Example:
-        >>> zero = np.zeros(1, np.int64)
+        >>> zero = torch.zeros(1, dtype=torch.int64)
         >>> [hex(int(word[0])) for word in philox([zero] * 4, (0, 0))]
         ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
@@ -131,7 +131,11 @@ class Draws:
     ) -> torch.Tensor:
         """float32 [B, n] uniform in [low, high): 24 random bits each, exact on every device."""
         unit = _unit(self.bits(n, start=start, device=device))
-        return unit if (low, high) == (0.0, 1.0) else low + (high - low) * unit
+        if (low, high) == (0.0, 1.0):
+            return unit
+        values = low + (high - low) * unit
+        # [1, 2) holds half as many float32 as ``unit`` has values, so the sum may round up to high
+        return values.clamp_(max=_below(high)) if low < high else values
 
     def integers(
         self, n: int, low: int, high: int, *, start: int = 0, device: Any = None
@@ -168,7 +172,7 @@ class Draws:
         return _unit(self._bits(ids, position))
 
     def _bits(self, ids: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
-        seed = self.seed & 0xFFFFFFFFFFFFFFFF
+        seed = int(self.seed) & 0xFFFFFFFFFFFFFFFF
         c2 = ((ids >> 32) & 0xFFFF) | (self.op << 16)
         c3 = torch.full_like(c2, self.epoch)
         words = philox((position >> 2, ids & MASK, c2, c3), (seed & MASK, seed >> 32))
@@ -180,3 +184,10 @@ class Draws:
 def _unit(bits: torch.Tensor) -> torch.Tensor:
     # the upper 24 bits are what float32 holds exactly: every value is a multiple of 2**-24 below 1
     return (bits >> 8).to(torch.float32) * 2.0**-24
+
+
+def _below(high: float) -> float:
+    """The largest float32 under ``high``."""
+    nearest = torch.tensor(high, dtype=torch.float32)
+    lower = torch.nextafter(nearest, torch.tensor(-math.inf))
+    return float(lower if float(nearest) >= high else nearest)

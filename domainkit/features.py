@@ -139,7 +139,10 @@ class Text(Feature):
         return value.encode("utf-8")
 
     def decode(self, raw: Any) -> str:
-        return str(raw, "utf-8")
+        try:
+            return str(raw, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DecodeError(f"the stored text is not UTF-8: {error}") from error
 
     def collate(self, values: Sequence[Any]) -> list[str]:
         return list(values)
@@ -158,9 +161,10 @@ class Label(Feature):
             if value not in self.names:
                 raise NotFoundError(f"there is no class {value!r}. {nearest(value, self.names)}")
             return self.names.index(value)
-        if self.names and not 0 <= int(value) < len(self.names):
+        number = _whole(value, 32)
+        if self.names and not 0 <= number < len(self.names):
             raise ValueError(f"class {value} is outside 0..{len(self.names) - 1}")
-        return int(value)
+        return number
 
     def decode(self, raw: Any) -> int:
         return int(raw)
@@ -177,7 +181,7 @@ class Int(Feature):
     dtype_stored: ClassVar[str] = "int64"
 
     def encode(self, value: Any) -> int:
-        return int(value)
+        return _whole(value, 64)
 
     def decode(self, raw: Any) -> int:
         return int(raw)
@@ -211,7 +215,14 @@ class Tokens(Feature):
     dtype_stored: ClassVar[str] = "int32"
 
     def encode(self, value: Any) -> np.ndarray:
-        return np.asarray(value, dtype=np.int32).reshape(-1)
+        array = np.asarray(value)
+        if not array.size:
+            return np.empty(0, np.int32)
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise TypeError(f"Tokens takes [L] whole numbers, got {array.dtype} {array.shape}")
+        if array.min() < -(2**31) or array.max() >= 2**31:
+            raise ValueError(f"Tokens takes int32, got {array.min()} to {array.max()}")
+        return array.astype(np.int32)
 
     def decode(self, raw: Any) -> torch.Tensor:
         return torch.from_numpy(raw.astype(np.int64))
@@ -227,7 +238,7 @@ class Boxes(Feature):
 
     def encode(self, value: Any) -> np.ndarray:
         boxes = np.asarray(value, dtype=np.float32)
-        if boxes.size % 4:
+        if boxes.size and (boxes.ndim != 2 or boxes.shape[1] != 4):
             raise ValueError(f"Boxes takes [n, 4] numbers, got shape {boxes.shape}")
         return boxes.reshape(-1)
 
@@ -289,7 +300,10 @@ def feature_from_spec(spec: Mapping[str, Any], where: str = "feature") -> Featur
     args = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.items() if k != "type"}
     kind = FEATURES.get(str(spec.get("type")))
     if kind is None:
-        raise CardError(f"{where}: unknown type {spec.get('type')!r}. {nearest('', FEATURES)}")
+        raise CardError(
+            f"{where}: unknown type {spec.get('type')!r}. "
+            f"{nearest(str(spec.get('type')), FEATURES)}"
+        )
     try:
         return kind(**args)
     except TypeError as error:
@@ -298,6 +312,16 @@ def feature_from_spec(spec: Mapping[str, Any], where: str = "feature") -> Featur
 
 def _codec(domain: str) -> Any:
     return importlib.import_module(f"domainkit.{domain}.codec")
+
+
+def _whole(value: Any, bits: int) -> int:
+    """An int that loses nothing: "12" and 3.0 are whole, 1.5 and what does not fit are not."""
+    if isinstance(value, (float, np.floating)) and not value.is_integer():
+        raise ValueError(f"expected a whole number, got {value}")
+    number = int(value)
+    if not -(1 << bits - 1) <= number < 1 << bits - 1:
+        raise ValueError(f"{number} does not fit into {bits} bits")
+    return number
 
 
 def _expect_bytes(value: Any, kind: str) -> bytes:

@@ -46,10 +46,12 @@ class Permutation:
     def __init__(self, n: int, seed: int, epoch: int) -> None:
         if not 0 <= n < 1 << 48:
             raise ValueError(f"n must be in [0, 2**48), got {n}")
+        if not 0 <= epoch <= MASK:
+            raise ValueError(f"epoch must be in [0, 2**32), got {epoch}")
         self.n = n
         self._a = max(1, math.isqrt(max(n - 1, 0)) + 1)  # the smallest a with a * a >= n
         self._b = max(1, -(-n // self._a))
-        key = seed & 0xFFFFFFFFFFFFFFFF
+        key = int(seed) & 0xFFFFFFFFFFFFFFFF
         block = np.arange(SMALL_ROUNDS if n < SMALL else ROUNDS, dtype=np.int64)
         zero = np.zeros_like(block)
         words = philox(

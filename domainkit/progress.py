@@ -94,7 +94,9 @@ def _open_view(name: str, total: int | None, unit: str, show: bool) -> _View:
 
 
 def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules and "IPython" in sys.modules
+    """Whether a Jupyter kernel runs this code (IPython on a terminal has none)."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
 
 
 class _View:
@@ -260,6 +262,6 @@ def _duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
-    return (
-        f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-    )
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

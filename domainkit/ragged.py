@@ -116,7 +116,7 @@ class Ragged:
                     f"item {i} is {item.dtype} {tuple(item.shape)}, item 0 is {first.dtype} "
                     f"{tuple(first.shape)}: dtype, dimensions and the last {inner} sizes must agree"
                 )
-        values = torch.cat([item.reshape(-1, *item.shape[k:]) for item in items])
+        values = torch.cat([item.flatten(0, k - 1) for item in items])
         return cls.from_shapes(values, [tuple(item.shape[:k]) for item in items])
 
     @classmethod
@@ -124,12 +124,12 @@ class Ragged:
         cls, values: torch.Tensor, shapes: Sequence[Sequence[int]] | np.ndarray
     ) -> Ragged:
         """Wrap a flat buffer, given the varying part of every item's shape ([B, k])."""
-        host_shapes = np.asarray(shapes, dtype=np.int64)
+        host_shapes = np.array(shapes, dtype=np.int64)  # a copy: lengths are often changed in place
         if host_shapes.ndim == 1:
             host_shapes = host_shapes[:, None]
         host_offsets = np.zeros(len(host_shapes) + 1, dtype=np.int64)
         np.cumsum(host_shapes.prod(axis=1), out=host_offsets[1:])
-        if host_offsets[-1] != len(values):
+        if host_offsets[-1] != len(values) or (host_shapes < 0).any():
             raise ValueError(f"shapes add up to {host_offsets[-1]}, values has {len(values)} rows")
         return cls._trusted(
             values,
@@ -194,14 +194,14 @@ class Ragged:
 
     def __getitem__(self, index: Any) -> Any:
         """An int gives one item (a view); a slice, list or int tensor a smaller ``Ragged``."""
+        if isinstance(index, torch.Tensor):
+            index = index.cpu().numpy()[()]  # a tensor without dimensions becomes a number
         if isinstance(index, (int, np.integer)):
             i = int(index) + (len(self) if index < 0 else 0)
             if not 0 <= i < len(self):
                 raise IndexError(f"item {index} of a Ragged of {len(self)}")
             part = self.values[int(self._host_offsets[i]) : int(self._host_offsets[i + 1])]
             return part.view(*self._host_shapes[i].tolist(), *self.inner)
-        if isinstance(index, torch.Tensor):
-            index = index.cpu().numpy()
         rows = np.arange(len(self))[index]
         pieces = [self.values[self._host_offsets[i] : self._host_offsets[i + 1]] for i in rows]
         return Ragged.from_shapes(
@@ -287,7 +287,11 @@ class Ragged:
         k = self._host_shapes.shape[1]
         largest = self._host_shapes.max(axis=0) if len(self) else np.zeros(k, np.int64)
         if size is not None:
-            wanted = [*largest[:-1].tolist(), size] if isinstance(size, int) else list(size)
+            wanted = (
+                [*largest[:-1].tolist(), int(size)]
+                if isinstance(size, (int, np.integer))
+                else list(size)
+            )
             if len(wanted) != k or (largest > np.asarray(wanted)).any():
                 raise ValueError(f"cannot pad {self!r} to {wanted}: the largest item is {largest}")
             largest = np.asarray(wanted, dtype=np.int64)
@@ -299,13 +303,13 @@ class Ragged:
             lengths = self.lengths[:, None]
             inside = column < lengths if side == "right" else column >= out.shape[1] - lengths
             out[inside] = self.values
-            return out, self.shapes[:, 0]
+            return out, self.shapes[:, 0].clone()
         for i, item in enumerate(self):
             where = [slice(0, n) for n in item.shape[: k - 1]]
             n, full = item.shape[k - 1], int(largest[-1])
             where.append(slice(0, n) if side == "right" else slice(full - n, full))
             out[i][tuple(where)] = item
-        return out, self.shapes
+        return out, self.shapes.clone()
 
     @classmethod
     def unpad(cls, dense: torch.Tensor, lengths: torch.Tensor, *, side: str = "right") -> Ragged:
@@ -322,6 +326,8 @@ class Ragged:
             if side == "left":
                 where[-1] = slice(row.shape[k - 1] - shape[-1], row.shape[k - 1])
             items.append(row[tuple(where)])
+        if not items:
+            return cls.from_shapes(dense.new_empty(0, *dense.shape[1 + k :]), np.empty((0, k)))
         return cls.from_list(items, inner=dense.ndim - 1 - k)
 
     @classmethod

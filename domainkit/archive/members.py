@@ -9,13 +9,12 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
 from domainkit.archive.streams import (
-    DAMAGE,
     Guard,
     Limits,
     expanded,
@@ -57,18 +56,14 @@ class Member:
 
     def open(self) -> BinaryIO:
         """The data as a stream; ArchiveError where the data is damaged."""
-        if self._opener is None:
-            raise ArchiveError(
-                f"{self._archive}: member {self.name!r} was read after the walk had moved on. "
-                "Read a member before asking for the next one."
-            )
-        with told(self._archive, f"member {self.name!r}"):
-            inner = self._opener()
-        return io.BufferedReader(Guard(inner, self._archive, f"member {self.name!r}"), 1 << 16)
+        where = f"member {self.name!r}"
+        with told(self._archive, where):
+            inner = self._current()()
+        return io.BufferedReader(Guard(inner, self._archive, where), 1 << 16)
 
     def read(self) -> bytes:
         """The whole data; ArchiveError where it is damaged or shorter than promised."""
-        with self.open() as stream:
+        with told(self._archive, f"member {self.name!r}"), self._current()() as stream:
             data = stream.read()
         if len(data) != self.size:
             raise ArchiveError(
@@ -76,6 +71,14 @@ class Member:
                 f"{len(data):,}: the archive is damaged. Fetch it again."
             )
         return data
+
+    def _current(self) -> Callable[[], BinaryIO]:
+        if self._opener is None:
+            raise ArchiveError(
+                f"{self._archive}: member {self.name!r} was read after the walk had moved on. "
+                "Read a member before asking for the next one."
+            )
+        return self._opener
 
     def _expire(self) -> None:
         self._opener = None
@@ -102,8 +105,8 @@ def walk(path: str | PathLike[str], *, limits: Limits | None = None) -> Iterator
     """
     archive = Path(path)
     bounds = limits or Limits()
-    gate = _Gate(archive, bounds)
     members = _walk_zip if magic(archive).startswith(_ZIP) else _walk_tar
+    gate = _Gate(archive, bounds)
     for member in members(archive, gate, bounds):
         yield member
         member._expire()
@@ -246,26 +249,28 @@ def _walk_tar(archive: Path, gate: _Gate, limits: Limits) -> Iterator[Member]:
 
 @contextmanager
 def _open_tar(archive: Path, limits: Limits) -> Iterator[tarfile.TarFile]:
-    with ExitStack() as stack:
-        raw, packed = expanded(archive)
-        stack.enter_context(raw)
-        try:
-            # A compressed tar is read strictly forward, a plain one seeks over what nobody reads.
-            if packed:
-                guard = Guard(raw, archive, None, limits, archive.stat().st_size)
-                stream = stack.enter_context(io.BufferedReader(guard, 1 << 17))
-                tar = stack.enter_context(
-                    tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarInfo, bufsize=1 << 16)
-                )
-            else:
-                tar = stack.enter_context(tarfile.open(fileobj=raw, mode="r:", tarinfo=_TarInfo))
-        except DAMAGE as error:
-            raise ArchiveError(
-                f"{archive}: is not an archive that can be read: expected zip or tar (plain, "
-                f"gzip, bzip2, xz, zstd), got a file that starts with {magic(archive)!r} "
-                f"({error})."
-            ) from error
-        yield tar
+    source, packed = expanded(archive)
+    if packed:
+        guard = Guard(source, archive, None, limits, archive.stat().st_size)
+        source = io.BufferedReader(guard, 1 << 17)
+    with source:
+        with told(archive, "the first member"):
+            tar = _tar_file(archive, source, packed)
+        with tar:
+            yield tar
+
+
+def _tar_file(archive: Path, source: BinaryIO, packed: bool) -> tarfile.TarFile:
+    """A compressed tar is read strictly forward, a plain one seeks over what nobody reads."""
+    try:
+        if packed:
+            return tarfile.open(fileobj=source, mode="r|", tarinfo=_TarInfo, bufsize=1 << 16)
+        return tarfile.open(fileobj=source, mode="r:", tarinfo=_TarInfo)
+    except tarfile.TarError as error:
+        raise ArchiveError(
+            f"{archive}: is not an archive that can be read: expected zip or tar (plain, gzip, "
+            f"bzip2, xz, zstd), got a file that starts with {magic(archive)!r} ({error})."
+        ) from error
 
 
 def _tar_opener(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], BinaryIO]:

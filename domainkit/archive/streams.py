@@ -12,7 +12,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -118,24 +118,30 @@ def expanded(archive: Path) -> tuple[BinaryIO, bool]:
 
 def _open_zstd(archive: Path) -> BinaryIO:
     if sys.version_info >= (3, 14):
-        return cast(BinaryIO, importlib.import_module("compression.zstd").open(archive, "rb"))
-    try:
-        zstandard = importlib.import_module("zstandard")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{archive}: reading zstd on this Python needs the library zstandard. "
-            'Install it: pip install "domainkit[zstd]".'
-        ) from error
-    return io.BufferedReader(_ZstdFrames(archive.open("rb"), zstandard), 1 << 17)
+        zstd = importlib.import_module("compression.zstd")
+        start, error = zstd.ZstdDecompressor, zstd.ZstdError
+    else:
+        try:
+            zstd = importlib.import_module("zstandard")
+        except ImportError as missing:
+            raise MissingExtraError(
+                f"{archive}: reading zstd on this Python needs the library zstandard. "
+                'Install it: pip install "domainkit[zstd]".'
+            ) from missing
+        start, error = zstd.ZstdDecompressor().decompressobj, zstd.ZstdError
+    return io.BufferedReader(_ZstdFrames(archive.open("rb"), start, error), 1 << 17)
 
 
 class _ZstdFrames(io.RawIOBase):
-    """zstandard's frames one after another; its own reader takes a cut-off frame for the end."""
+    """Frames one after another; zstandard's own reader takes a cut-off frame for the end.
 
-    def __init__(self, source: BinaryIO, zstandard: Any) -> None:
+    ``start()`` gives the decompressor of one frame, ``error`` is what it raises on damage.
+    """
+
+    def __init__(self, source: BinaryIO, start: Callable[[], Any], error: type[Exception]) -> None:
         self._source = source
-        self._error = zstandard.ZstdError
-        self._decompressor = zstandard.ZstdDecompressor()
+        self._error = error
+        self._start = start
         self._frame: Any = None
         self._ready = memoryview(b"")
         self._rest = b""
@@ -152,7 +158,7 @@ class _ZstdFrames(io.RawIOBase):
                 if self._frame is not None:
                     raise EOFError("the last zstd frame is cut off")
                 return 0
-            self._frame = self._frame or self._decompressor.decompressobj()
+            self._frame = self._frame or self._start()
             try:
                 self._ready = memoryview(self._frame.decompress(data))
             except self._error as error:

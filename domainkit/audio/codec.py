@@ -96,7 +96,7 @@ def encode_wav(waveform: torch.Tensor, sample_rate: int) -> bytes:
 
 
 def _check_wav(view: memoryview) -> int | None:
-    """Check a RIFF file's declared sizes; the samples per channel its fact chunk declares, if any."""
+    """Check the sizes a RIFF file declares; the samples per channel its fact chunk promises."""
     if len(view) < 12 or view[:4] != b"RIFF" or view[8:12] != b"WAVE":
         return None
     samples = None

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from domainkit import progress as progress_module
 from domainkit.cache.digest import Digest
 from domainkit.cache.layout import Slot, slot_for, touch
+from domainkit.cache.local import lock
 from domainkit.cache.partial import Partial
 from domainkit.errors import DigestError, FetchError, OfflineError
 
@@ -109,8 +110,7 @@ def fetch(
         domainkit.errors.FetchError: digest 'md5:xyz' is not understood. Expected ...
     """
     wanted = [urls] if isinstance(urls, str) else list(urls)
-    if not wanted:
-        raise FetchError("no address to fetch from. Give at least one URL.")
+    _check_addresses(wanted)
     promise = None if digest is None else Digest.parse(digest)
     slot = slot_for(wanted, promise, name)
     found = slot.find(size)
@@ -121,32 +121,13 @@ def fetch(
                 "fetching it. Unset DOMAINKIT_OFFLINE, or fetch it where there is a network and "
                 "share that cache by DOMAINKIT_HOME."
             )
-        with _disk_trouble(slot.base), _locked(slot, progress):
+        with _disk_trouble(slot.base), lock(slot.key, shown_as=slot.name, progress=progress):
             found = slot.find(size)  # another process may have fetched it while we waited
             if found is None:
                 job = _Job(slot, wanted, promise, size, policy or Policy())
                 return job.run(progress)
     touch(slot)
     return found.path
-
-
-@contextmanager
-def _locked(slot: Slot, progress: bool | None) -> Iterator[None]:
-    """Held by the one who fetches; the system releases it when the holder dies."""
-    from filelock import FileLock, Timeout
-
-    slot.lock.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(slot.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        with progress_module.bar(slot.name, None, "B", progress) as shown:
-            shown.note("another process fetches it, waiting")
-            lock.acquire(poll_interval=0.1)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -261,10 +242,23 @@ class _Job:
                     f"first fetched. If it has changed for good reason, delete {self.slot.record}"
                 )
             raise _Mismatch(why)
-        if expected is None and (page or not count):
+        if expected is None and (page or count == 0 != self.size):
             partial.reset()
             what = f"a web page (login, licence or quota?): {head[:80]!r}" if page else "nothing"
             raise GiveUp(f"sends {what} instead of {self.slot.name}")
+
+
+def _check_addresses(urls: Sequence[str]) -> None:
+    if not urls:
+        raise FetchError("no address to fetch from. Give at least one URL.")
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            good = False
+        if not good:
+            raise FetchError(f"{url!r} is not an address of the form https://host/path.")
 
 
 def _mirrored(urls: Sequence[str]) -> list[str]:
@@ -281,7 +275,7 @@ def _mirrored(urls: Sequence[str]) -> list[str]:
     for mirror in filter(None, mirrors):
         for url in urls:
             parts = urlsplit(url)
-            if parts.scheme in ("http", "https") and not url.startswith(mirror):
+            if not url.startswith(mirror):
                 host = parts.netloc.rpartition("@")[2]
                 query = f"?{parts.query}" if parts.query else ""
                 found.append(f"{mirror.rstrip('/')}/{host}{parts.path}{query}")

@@ -82,10 +82,6 @@ class Slot:
         return self.base / "partial" / f"{self.key}.part"
 
     @property
-    def lock(self) -> Path:
-        return self.base / "locks" / f"{self.key}.lock"
-
-    @property
     def record(self) -> Path:
         return self.folder / _RECORD
 
@@ -247,7 +243,7 @@ def _read_entry(record: Path) -> Entry | None:
 
 
 def _last_part(url: str) -> str:
-    return unquote(urlsplit(url).path).rstrip("/").rsplit("/", 1)[-1]
+    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
 
 
 def _safe_name(name: str) -> str:

@@ -48,10 +48,18 @@ def check(path: str | PathLike[str], *, digest: str | None = None, size: int | N
 
 
 @contextmanager
-def lock(name: str) -> Iterator[None]:
+def lock(name: str, *, shown_as: str | None = None, progress: bool | None = None) -> Iterator[None]:
     """Held by one process and thread at a time; the others wait, and say so on their progress line.
 
     The system releases it when the holder dies.
+
+    Args:
+        name: who asks for the same name waits for each other; it names the lock's file.
+        shown_as: what the progress line says instead of ``name``.
+        progress: show that line; None as ``domainkit.progress`` is set.
+
+    Raises:
+        FetchError: the cache folder cannot be written.
 
     Example:
         >>> with lock("prepare-vision-mnist"):
@@ -71,7 +79,7 @@ def lock(name: str) -> Iterator[None]:
     try:
         held.acquire(timeout=0)
     except Timeout:
-        with bar(name, None) as shown:
+        with bar(shown_as or name, None, enabled=progress) as shown:
             shown.note("another process is at it, waiting")
             held.acquire(poll_interval=0.05)
     try:

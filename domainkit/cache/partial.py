@@ -48,7 +48,7 @@ class Partial:
 
     def __exit__(self, *unused: object) -> None:
         self._file.close()
-        if not self.offset:
+        if not self.resumable:
             self.forget()
 
     @property

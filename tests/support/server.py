@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import gzip as gzip_module
 import socket
+import ssl
 import sys
 import threading
 from collections import Counter
@@ -216,6 +217,8 @@ class _Server(ThreadingHTTPServer):
 class FileServer:
     """Serves ``folder`` at ``url`` until the ``with`` block ends.
 
+    ``certificate`` (files with the chain and the key) makes it speak TLS.
+
     Attributes:
         url: ``http://127.0.0.1:<port>``, no slash at the end.
         requests: every request in order of arrival.
@@ -225,7 +228,9 @@ class FileServer:
         closing: set when the block ends; held requests wait for it.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(
+        self, folder: Path | str, certificate: tuple[Path | str, Path | str] | None = None
+    ) -> None:
         self.folder = Path(folder).resolve()
         self.requests: list[Request] = []
         self.headers: list[dict[str, str]] = []
@@ -235,7 +240,15 @@ class FileServer:
         self.closing = threading.Event()
         self.lock = threading.Lock()
         self._server = _Server(self)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        scheme = "http"
+        if certificate is not None:
+            scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def __enter__(self) -> FileServer:

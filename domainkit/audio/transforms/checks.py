@@ -15,7 +15,7 @@ PRECISIONS = (torch.float32, torch.float64)
 
 
 def check_waveforms(op: Any, x: Any) -> None:
-    """TransformError unless ``x`` is float32/float64, dense [B, C, T] or ``Ragged`` items [C, T_i]."""
+    """TransformError unless ``x`` is floating [B, C, T] or a ``Ragged`` of items [C, T_i]."""
     _check_kind(op, x, "waveforms: a tensor [B, C, T] or a Ragged of items [C, T_i]")
     if isinstance(x, Ragged):
         if x.host_shapes.shape[1] != 2 or x.inner:
@@ -31,7 +31,7 @@ def check_waveforms(op: Any, x: Any) -> None:
 
 
 def check_features(op: Any, x: Any) -> None:
-    """TransformError unless ``x`` is float32/float64, dense [B, T, M] or ``Ragged`` items [T_i, M]."""
+    """TransformError unless ``x`` is floating [B, T, M] or a ``Ragged`` of items [T_i, M]."""
     _check_kind(op, x, "features: a tensor [B, T, M] or a Ragged of items [T_i, M]")
     if isinstance(x, Ragged):
         if x.host_shapes.shape[1] != 1 or len(x.inner) != 1:

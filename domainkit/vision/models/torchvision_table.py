@@ -7,6 +7,7 @@ are torchvision's own (BSD-3-Clause); its file names carry the first 8 hex digit
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def _weights(w: Any, table: dict[str, Any]) -> dict[str, Any]:
         f"{data}, {metric}": value
         for data, values in w.meta.get("_metrics", {}).items()
         for metric, value in values.items()
-        if isinstance(value, (int, float))
+        if isinstance(value, (int, float)) and math.isfinite(value)
     }
     return spec
 

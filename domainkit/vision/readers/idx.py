@@ -41,8 +41,9 @@ def read_idx(files: Mapping[str, Path], split: str) -> Iterator[dict[str, Any]]:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as name:
         ...     images, labels = Path(name, "images"), Path(name, "labels")
-        ...     _ = images.write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 9, 7]))
-        ...     _ = labels.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 5]))
+        ...     one, two = bytes([0, 0, 0, 1]), bytes([0, 0, 0, 2])
+        ...     _ = images.write_bytes(bytes([0, 0, 8, 3]) + one + one + two + bytes([9, 7]))
+        ...     _ = labels.write_bytes(bytes([0, 0, 8, 1]) + one + bytes([5]))
         ...     list(read_idx({"images": images, "labels": labels}, "train"))
         [{'image': array([[[9, 7]]], dtype=uint8), 'label': 5}]
     """

@@ -1,0 +1,46 @@
+"""Ctrl-C: stop soon, leave the terminal whole, say how to go on.
+
+Downloads run in threads, and Python waits for its threads when it ends: a fetch of two gigabytes
+would go on for minutes. So work gets a moment to clean up after the KeyboardInterrupt, then the
+process ends. That is safe by design: partial files, unfinished stores and locks are made for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import NoReturn
+
+__all__ = ["STOPPED", "Stop"]
+
+STOPPED = 130  # 128 + SIGINT, as shells have it
+_GRACE_SECONDS = 1.0
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class Stop:
+    """The handler of SIGINT: raises KeyboardInterrupt, and ends the process if that takes long."""
+
+    def __init__(self) -> None:
+        self._leaving = threading.Lock()
+
+    def __call__(self, signum: int, frame: object) -> None:
+        threading.Thread(target=self._leave_later, daemon=True).start()
+        raise KeyboardInterrupt
+
+    def _leave_later(self) -> None:
+        time.sleep(_GRACE_SECONDS)
+        self.leave()
+
+    def leave(self) -> NoReturn:
+        """Say that the work was stopped, and end the process with ``STOPPED``."""
+        with self._leaving:  # never released: whoever comes second waits for the end
+            # the real stream: a live progress display stands in for sys.stderr
+            out = sys.__stderr__
+            if out is not None:
+                lead = f"{_SHOW_CURSOR}\n" if out.isatty() else ""
+                out.write(f"{lead}stopped; run the same command again to go on\n")
+                out.flush()
+            os._exit(STOPPED)

@@ -1,0 +1,234 @@
+"""The zoo: torchvision's registry, weights through the cache, our own models."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from support.server import FileServer
+
+import domainkit as dk
+from domainkit import model_cards
+from domainkit.cards import FileSpec
+from domainkit.errors import DigestError, DomainkitError, NotFoundError
+from domainkit.vision.models import torchvision_builder, torchvision_table
+
+
+def test_every_model_of_torchvision_is_listed() -> None:
+    ours = {name.removeprefix("vision/") for name in dk.list_models("vision")}
+    assert set(torchvision.models.list_models()) <= ours
+
+
+def test_the_table_is_what_the_installed_torchvision_says(tmp_path: Path) -> None:
+    torchvision_table.write(tmp_path / "table.toml")
+    fresh = tomllib.loads((tmp_path / "table.toml").read_text())
+    shipped = tomllib.loads(torchvision_table.TABLE.read_text())
+    # another torchvision may have more models; what both have must agree
+    for name in fresh["models"].keys() & shipped["models"].keys():
+        assert fresh["models"][name] == shipped["models"][name], name
+    assert fresh["labels"] == shipped["labels"]
+    assert shipped["models"]["resnet50"]["weights"]["imagenet1k-v2"]["sha256"] == "11ad3fa6"
+
+
+@pytest.mark.parametrize("name", dk.list_models())
+def test_every_card_is_whole(name: str) -> None:
+    card = model_cards.load_model_card(name)
+    assert card.summary and card.license and card.homepage
+    for weights in card.weights.values():
+        assert weights.file.digest or weights.file.urls, weights.name
+        if card.task.endswith("image-classification"):
+            assert weights.recipe
+            # vgg16's feature extractor alone has no classes and no score
+            assert bool(weights.labels) == bool(weights.metrics)
+            assert weights.labels or weights.name == "imagenet1k-features"
+
+
+CLASSIFIERS = [
+    n
+    for n in dk.list_models("vision")
+    if model_cards.load_model_card(n).task in ("image-classification", "semantic-segmentation")
+    and model_cards.load_model_card(n).args.get("name")
+]
+
+
+def test_recipes_equal_torchvisions_presets() -> None:
+    """Every distinct preset of a classification or segmentation weight, on an odd-sized picture."""
+    rows = np.linspace(0, 255, 301)[:, None] + np.linspace(0, 90, 415)[None, :]
+    waves = np.stack([rows % 256, (2 * rows) % 256, 255 - rows % 256]).astype(np.uint8)
+    picture = torch.from_numpy(waves)
+    seen = set()
+    for name in CLASSIFIERS:
+        card = model_cards.load_model_card(name)
+        for weights in card.weights.values():
+            if weights.recipe is None or repr(weights.recipe) in seen:
+                continue
+            seen.add(repr(weights.recipe))
+            enum = torchvision.models.get_model_weights(card.args["name"])
+            preset = enum[weights.name.upper().replace("-", "_")].transforms()
+            recipe = dk.load_model.__globals__["_recipe"](card, weights)
+            mine = recipe({"image": picture[None]})["image"][0]
+            assert mine.shape == preset(picture).shape
+            # half a level of 255, divided by the smallest std, is .009; ImageNet's early presets
+            # that scale by 1/255 give levels themselves
+            scale = 255 if "0.00392" in repr(preset) else 1
+            torch.testing.assert_close(mine, preset(picture), rtol=0, atol=1e-5 * scale)
+    assert len(seen) > 20
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "googlenet", "fasterrcnn_mobilenet_v3_large_fpn"])
+def test_builds_untrained_without_the_network(name: str) -> None:
+    model = dk.load_model(f"vision/{name}", weights=None)
+    assert not model.training
+    assert model.card.name == f"vision/{name}"
+    assert len(model.labels) in (91, 1000)
+
+
+def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, weights: str, state) -> str:
+    """Put a state dict where the mirror looks for these weights; their card gets its digest."""
+    url = torchvision_builder_url(name, weights)
+    place = tmp_path / url.removeprefix("https://")
+    place.parent.mkdir(parents=True)
+    torch.save(state, place)
+    digest = hashlib.sha256(place.read_bytes()).hexdigest()[:8]
+    table = tomllib.loads(torchvision_table.TABLE.read_text())
+    table["models"][name]["weights"][weights]["sha256"] = digest
+    monkeypatch.setattr(
+        model_cards,
+        "_read",
+        lambda path: table if path.name == "torchvision.toml" else tomllib.loads(path.read_text()),
+    )
+    return url
+
+
+def torchvision_builder_url(name: str, weights: str) -> str:
+    return model_cards.load_model_card(f"vision/{name}").weights[weights].file.urls[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("squeezenet1_1", "imagenet1k-v1"), ("googlenet", "imagenet1k-v1"), ("resnet18", "imagenet1k-v1")],
+)
+def test_weights_come_through_the_cache(
+    name: str, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_home: Path
+) -> None:
+    torch.manual_seed(0)
+    source = torchvision.models.get_model(
+        name, weights=None, **({"init_weights": True} if name == "googlenet" else {})
+    )
+    served(monkeypatch, tmp_path, name, weights, source.state_dict())
+    with FileServer(tmp_path) as server:
+        monkeypatch.setenv("DOMAINKIT_MIRROR", server.url)
+        model = dk.load_model(f"vision/{name}", weights)
+        again = dk.load_model(f"vision/{name}", weights)
+        assert len([r for r in server.requests if r[0] == "GET"]) == 1
+    picture = torch.rand(1, 3, 224, 224)
+    source.eval()
+    if name == "googlenet":  # torchvision's weights expect inputs scaled inside the network
+        source.transform_input = True
+    torch.testing.assert_close(model(picture), source(picture))
+    torch.testing.assert_close(again(picture), source(picture))
+    assert len(model.labels) == 1000
+    best = model.predict(torch.randint(0, 256, (2, 3, 300, 200), dtype=torch.uint8), top=3)
+    assert len(best) == 2 and len(best[0].top) == 3 and best[0].label in model.labels
+
+
+def test_frozen_batch_norm_as_torchvision_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_home: Path
+) -> None:
+    """Detection weights belong to a network with frozen batch norm: other keys than untrained."""
+    name, weights = "fasterrcnn_mobilenet_v3_large_320_fpn", "coco-v1"
+
+    plain = torchvision.models.get_model(name, weights=None, weights_backbone=None).state_dict()
+    frozen = {k: v for k, v in plain.items() if not k.endswith("num_batches_tracked")}
+    served(monkeypatch, tmp_path, name, weights, frozen)
+    with FileServer(tmp_path) as server:
+        monkeypatch.setenv("DOMAINKIT_MIRROR", server.url)
+        model = dk.load_model(f"vision/{name}", weights)
+    assert model.state_dict().keys() == frozen.keys()
+    with pytest.raises(DomainkitError, match="object-detection"):
+        model.predict(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+
+
+def test_wrong_weights_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_home: Path
+) -> None:
+    url = served(monkeypatch, tmp_path, "squeezenet1_1", "imagenet1k-v1", {"a": torch.zeros(1)})
+    file = tmp_path / url.removeprefix("https://")
+    with FileServer(tmp_path) as server:
+        monkeypatch.setenv("DOMAINKIT_MIRROR", server.url)
+        with pytest.raises(DomainkitError, match=r"squeezenet1_1 cannot be built with the weights"):
+            dk.load_model("vision/squeezenet1_1", "imagenet1k-v1")
+
+
+def test_unknown_names_offer_the_nearest() -> None:
+    with pytest.raises(NotFoundError, match=r"Did you mean 'vision/resnet50'"):
+        dk.load_model("vision/resnet5O")
+    with pytest.raises(NotFoundError, match="imagenet1k-v2"):
+        dk.load_model("vision/resnet50", "imagenet1k-v3")
+    with pytest.raises(NotFoundError, match="has no resnet9000"):
+        torchvision_builder.build("resnet9000")
+    with pytest.raises(DomainkitError, match="squeezenet1_1 cannot be built untrained"):
+        dk.load_model("vision/squeezenet1_1", weights=None, no_such_argument=1)
+
+
+OWN = [n for n in dk.list_models() if model_cards.load_model_card(n).training]
+
+
+def test_there_are_three_models_of_our_own() -> None:
+    assert OWN == ["audio/voice-prompts-cnn", "text/sentiment-bag", "vision/fashion-cnn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "least"),
+    [
+        ("audio/voice-prompts-cnn", "audio/voice-prompts", 0.90),
+        ("text/sentiment-bag", "text/sentiment-sentences", 0.85),
+        ("vision/fashion-cnn", "vision/fashion-mnist-mini", 0.91),
+    ],
+)
+def test_own_models_reach_their_bar(name: str, dataset: str, least: float) -> None:
+    model = dk.load_model(name)
+    test = dk.load_dataset(dataset, "test")
+    results = model.predict(test)
+    accuracy = float(np.mean([r.index for r in results] == np.asarray(test["label"])))
+    assert accuracy >= least
+    claimed = [v for k, v in model.card.weights_spec("default").metrics.items() if dataset in k]
+    if claimed:
+        assert abs(accuracy - claimed[0]) < 5e-4
+    loader = dk.Loader(test, 64, transform=model.recipe)
+    assert dk.evaluate(model, loader, field=model.card.forward) == pytest.approx(accuracy)
+
+
+def test_predict_takes_files_bytes_and_batches(tmp_path: Path) -> None:
+    import importlib
+
+    model = dk.load_model("vision/fashion-cnn")
+    test = dk.load_dataset("vision/fashion-mnist-mini", "test")
+    png = importlib.import_module("domainkit.vision.codec").encode_png(test[0]["image"])
+    (tmp_path / "shoe.png").write_bytes(png)
+    by_path = model.predict(tmp_path / "shoe.png")
+    assert by_path == model.predict([png])
+    assert by_path == model.predict(test.batch([0]))
+    assert by_path == model.predict(test[:1])
+    assert by_path[0].label == model.labels[by_path[0].index]
+    assert sum(score for _, score in model.predict(png, top=10)[0].top) == pytest.approx(1, abs=1e-4)
+    (tmp_path / "broken.png").write_bytes(png[:60])
+    with pytest.raises(DomainkitError, match=r"broken\.png"):
+        model.predict(tmp_path / "broken.png")
+
+
+def test_a_damaged_weight_file_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    card = model_cards.load_model_card("text/sentiment-bag")
+    spec = card.weights_spec("default")
+    assert isinstance(spec.file, FileSpec) and spec.file.path is not None
+    damaged = bytearray(spec.file.path.read_bytes())
+    damaged[-1] ^= 1
+    (tmp_path / "copy.safetensors").write_bytes(damaged)
+    object.__setattr__(spec.file, "path", tmp_path / "copy.safetensors")
+    with pytest.raises(DigestError, match="expected sha256"):
+        dk.load_model.__globals__["_read_weights"](spec)
