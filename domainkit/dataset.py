@@ -7,7 +7,10 @@ mapped ``Store`` or a join of several) and which of its rows it shows; no object
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +20,7 @@ from domainkit.batch import Batch
 from domainkit.cards import load_card
 from domainkit.errors import DecodeError, NotFoundError, nearest
 from domainkit.features import Feature
+from domainkit.order import turns
 from domainkit.prepare import prepare
 from domainkit.progress import bar
 from domainkit.splits import parse_split
@@ -119,13 +123,18 @@ class Dataset:
         """What error messages and tables call it: "vision/mnist, train"."""
         return ", ".join(str(v) for k in ("name", "split") if (v := self.info.get(k)))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A digest of which rows of which files these are, in which order."""
-        if self._rows == range(len(self._source)):
+        rows, total = self._rows, len(self._source)
+        if isinstance(rows, range):
+            if rows == range(total):
+                return self._source.fingerprint
+            rows = np.arange(rows.start, rows.stop, rows.step, dtype=np.int64)
+        if np.array_equal(rows, np.arange(total)):
             return self._source.fingerprint
         digest = hashlib.sha256(self._source.fingerprint.encode())
-        digest.update(np.asarray(self._rows, dtype=np.int64).tobytes())
+        digest.update(rows.tobytes())
         return digest.hexdigest()[:32]
 
     def __len__(self) -> int:
@@ -133,7 +142,10 @@ class Dataset:
 
     def ids(self, indices: Any) -> np.ndarray:
         """int64: the ids of the samples at these indices, the same in every view of one source."""
-        index = np.asarray(indices, dtype=np.int64)
+        index, n = np.asarray(indices, dtype=np.int64), len(self)
+        if index.size and not -n <= index.min() <= index.max() < n:
+            raise IndexError(f"rows {index.min()}..{index.max()} of a dataset of {n}")
+        index = np.where(index < 0, index + n, index)
         if isinstance(self._rows, range):
             return self._rows.start + index * self._rows.step
         return self._rows[index]
@@ -141,6 +153,8 @@ class Dataset:
     # -- samples -------------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, (torch.Tensor, np.ndarray)) and index.ndim == 0:
+            index = index.item()
         if isinstance(index, (int, np.integer)):
             return self._decode(self._row(int(index)))
         if isinstance(index, str):
@@ -187,22 +201,20 @@ class Dataset:
         """The rows of a slice, a range, a list of indices or a boolean mask, in that order."""
         if isinstance(rows, torch.Tensor):
             rows = rows.cpu().numpy()
-        if isinstance(rows, range) and (not rows or (min(rows) >= 0 and max(rows) < len(self))):
-            rows = _as_slice(rows)
+        if isinstance(rows, range):
+            ends = (rows[0], rows[-1]) if rows else (0, 0)
+            if max(ends) < max(len(self), 1) and min(ends) >= 0:
+                rows = _as_slice(rows)  # a slice of a range is a range: no array of rows
         if isinstance(rows, slice):
             return Dataset(self._source, self._rows[rows], self._columns)
         index = np.asarray(rows)
-        if index.dtype == bool and len(index) == len(self):
+        if index.dtype == bool and index.shape == (len(self),):
             index = np.flatnonzero(index)
         if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
             raise TypeError(
                 f"a dataset takes an int, a column name, a slice, a list of ints or a mask of "
                 f"{len(self)} booleans, got {rows!r:.80}"
             )
-        index = index.astype(np.int64)
-        index = np.where(index < 0, index + len(self), index)
-        if index.size and not (index.min() >= 0 and index.max() < len(self)):
-            raise IndexError(f"rows {index.min()}..{index.max()} of a dataset of {len(self)}")
         return Dataset(self._source, self.ids(index), self._columns)
 
     def select_columns(self, names: Sequence[str]) -> Dataset:
@@ -325,9 +337,8 @@ def concat(datasets: Sequence[Dataset]) -> Dataset:
 def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
     """Interleave datasets in fixed proportions, each in its own order, no row twice.
 
-    Of the first n rows, dataset k has given within one of ``n * weights[k] / sum(weights)``: each
-    place goes to the dataset that is furthest behind its share. It ends where the first dataset
-    runs out, so nothing is repeated.
+    Of the first n rows, dataset k has given ``n * weights[k] / sum(weights)``, rounded up or down.
+    It ends where the first dataset runs out, so nothing is repeated.
 
     Args:
         datasets: datasets with the same columns.
@@ -337,23 +348,25 @@ def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
         >>> ds = load_dataset("text/sentiment-sentences", "train")
         >>> mixed = mix([ds[:900], ds[900:]], weights=[3, 1])
         >>> len(mixed), [int(i) for i in mixed.ids([0, 1, 2, 3])]
-        (1200, [0, 900, 1, 2])
+        (1200, [0, 1, 2, 900])
     """
-    share = np.asarray(weights, dtype=np.float64)
-    if len(share) != len(datasets) or len(share) == 0 or not (share > 0).all():
+    if len(weights) != len(datasets) or not datasets or not all(0 < w < math.inf for w in weights):
         raise TypeError(f"mix needs one positive weight per dataset, got {list(weights)}")
-    share = share / share.sum()
     joined = _Joined(datasets)
-    # Dataset k's j-th row is due when n * share[k] reaches j + 1/2; sorting the due times is the
-    # interleaving. The first dataset to run out has the smallest len / share.
-    counts = np.array([len(d) for d in datasets])
-    n = int((counts / share).min() + 1e-9)
-    taken = [min(int(c), int(np.ceil(n * s))) for c, s in zip(counts, share, strict=True)]
-    due = np.concatenate([(np.arange(t) + 0.5) / s for t, s in zip(taken, share, strict=True)])
-    rows = np.concatenate([joined.starts[k] + np.arange(t) for k, t in enumerate(taken)])
-    return Dataset(joined, rows[np.argsort(due, kind="stable")][:n])
+    # whole numbers in exactly these proportions: rounding would add up over many rows
+    exact = [Fraction(w) for w in weights]
+    shares = [int(w * math.lcm(*(w.denominator for w in exact))) for w in exact]
+    n = min(len(d) * sum(shares) // share for d, share in zip(datasets, shares, strict=True))
+    whose = turns(shares, n)
+    rows = np.empty(n, dtype=np.int64)
+    for k, start in enumerate(joined.starts[:-1]):
+        mine = np.flatnonzero(whose == k)
+        rows[mine] = start + np.arange(len(mine))
+    return Dataset(joined, rows)
 
 
 def _as_slice(rows: range) -> slice:
+    if not rows:
+        return slice(0, 0)  # an empty range may have any ends
     # a range that runs down to 0 stops at -1, which a slice would read as the last row
     return slice(rows.start, rows.stop if rows.stop >= 0 else None, rows.step)

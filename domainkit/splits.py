@@ -56,5 +56,6 @@ def _row(end: str | None, total: int) -> int | None:
         return None
     if end.endswith("%"):
         percent = int(end[:-1])
-        return percent * total // 100 if percent >= 0 else total - -percent * total // 100
+        # a negative end counts from the last row, but not past the first
+        return percent * total // 100 if percent >= 0 else max(0, total - -percent * total // 100)
     return int(end)

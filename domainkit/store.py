@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from domainkit.errors import DomainkitError, ReaderError, StoreError
+from domainkit.errors import CardError, DomainkitError, ReaderError, StoreError
 from domainkit.features import Feature, feature_from_spec
 
 __all__ = ["LAYOUT", "Store", "write_store"]
@@ -51,24 +51,23 @@ class Store:
         self.folder = Path(folder)
         try:
             facts = json.loads((self.folder / "store.json").read_text(encoding="utf-8"))
-            layout = facts["layout"]
-        except (OSError, ValueError, KeyError) as error:
+            if facts["layout"] != LAYOUT:
+                raise StoreError(
+                    f"{self.folder} has layout {facts['layout']}, this domainkit reads layout "
+                    f"{LAYOUT}: remove it and prepare again"
+                )
+            self.features: dict[str, Feature] = {
+                name: feature_from_spec(spec) for name, spec in facts["features"].items()
+            }
+            self.fingerprint: str = facts["fingerprint"]
+            self.info: dict[str, Any] = facts["info"]
+            self._starts = [0]
+            for rows in facts["part_rows"]:
+                self._starts.append(self._starts[-1] + rows)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, CardError) as error:
             raise StoreError(
                 f"{self.folder} is not a prepared dataset ({error}): remove it and prepare again"
             ) from error
-        if layout != LAYOUT:
-            raise StoreError(
-                f"{self.folder} has layout {layout}, this domainkit reads layout {LAYOUT}: "
-                "remove it and prepare again"
-            )
-        self.features: dict[str, Feature] = {
-            name: feature_from_spec(spec) for name, spec in facts["features"].items()
-        }
-        self.fingerprint: str = facts["fingerprint"]
-        self.info: dict[str, Any] = facts["info"]
-        self._starts = [0]
-        for rows in facts["part_rows"]:
-            self._starts.append(self._starts[-1] + rows)
         self._readers = [self._open(i) for i in range(len(facts["part_rows"]))]
         # (part, record batch) -> the views of its columns; filled as batches are touched
         self._views: dict[tuple[int, int], dict[str, Any]] = {}
@@ -79,11 +78,14 @@ class Store:
         path = self.folder / f"part-{part:05d}.arrow"
         try:
             reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        except (OSError, pa.ArrowInvalid) as error:
+            columns = {field.name: field.type for field in reader.schema}
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise StoreError(f"{path} is damaged ({error}): remove it and prepare again") from error
         rows = self._starts[part + 1] - self._starts[part]
         if reader.num_record_batches != -(-rows // BATCH_ROWS):
             raise StoreError(f"{path} does not hold {rows} rows: remove it and prepare again")
+        if columns != {name: _arrow_type(feature) for name, feature in self.features.items()}:
+            raise StoreError(f"{path} has other columns: remove the folder and prepare again")
         return reader
 
     def __len__(self) -> int:
@@ -94,7 +96,8 @@ class Store:
         part = bisect.bisect_right(self._starts, row) - 1 if len(self._starts) > 2 else 0
         batch, offset = divmod(row - self._starts[part], BATCH_ROWS)
         views = self._views.get((part, batch)) or self._load(part, batch)
-        return {name: views[name](offset) for name in columns or self.features}
+        names = self.features if columns is None else columns
+        return {name: views[name](offset) for name in names}
 
     def column(self, name: str) -> np.ndarray:
         """A number column as one numpy array [rows]; without a copy when it is one record batch."""
@@ -120,7 +123,8 @@ class Store:
 
         try:
             record = self._readers[part].get_batch(batch)
-        except (OSError, pa.ArrowInvalid) as error:
+            record.validate()  # its sizes, not its values
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise StoreError(
                 f"{self.folder}/part-{part:05d}.arrow is damaged ({error}): remove the folder and "
                 "prepare again"

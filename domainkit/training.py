@@ -1,13 +1,14 @@
 """A plain training loop: enough to train the small models of the zoo and to check a dataset.
 
-It is a loop a reader can copy: AdamW, a linear warm-up into a cosine decay over all steps, and
-cross-entropy. Larger trainings belong in Lightning, accelerate or a script of one's own.
+It is a loop a reader can copy: AdamW (or SGD with momentum, which suits sparse linear models), a
+linear warm-up into a cosine decay over all steps, and cross-entropy. Larger trainings belong in Lightning, accelerate or a script of one's own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,11 @@ from domainkit.progress import bar
 
 __all__ = ["evaluate", "fit"]
 
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
+}
+
 
 def fit(
     model: nn.Module,
@@ -26,6 +32,7 @@ def fit(
     field: str,
     target: str = "label",
     epochs: int = 1,
+    optimizer: str = "adamw",
     lr: float = 1e-3,
     weight_decay: float = 0.01,
     label_smoothing: float = 0.0,
@@ -40,8 +47,9 @@ def fit(
         field: the batch's field that goes into the model: "image", "audio", "tokens".
         target: the field with the classes, int64 [B].
         epochs: passes over the data.
+        optimizer: "adamw", or "sgd" (momentum 0.9).
         lr: the highest learning rate, reached after ``warmup``.
-        weight_decay: AdamW's.
+        weight_decay: the optimizer's.
         label_smoothing: cross-entropy's, in [0, 1).
         warmup: the share of all steps in which the rate rises from 0.
         after_epoch: called with the epoch (from 0) and its mean loss.
@@ -51,9 +59,11 @@ def fit(
     """
     steps = max(1, len(loader) * epochs)
     rising = max(1, round(warmup * steps))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
+    update = OPTIMIZERS[optimizer](model.parameters(), lr=lr, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
+        update,
         lambda step: min(
             (step + 1) / rising,
             0.5 * (1 + math.cos(math.pi * max(0, step - rising) / max(1, steps - rising))),
@@ -68,9 +78,9 @@ def fit(
                 loss = nn.functional.cross_entropy(
                     logits, batch[target], label_smoothing=label_smoothing
                 )
-                optimizer.zero_grad(set_to_none=True)
+                update.zero_grad(set_to_none=True)
                 loss.backward()
-                optimizer.step()
+                update.step()
                 schedule.step()
                 total += float(loss.detach()) * len(batch.ids)
                 count += len(batch.ids)

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.fake_card import publish
-from support.server import FileServer, hold_after
+from support.faults import hold_after
+from support.server import FileServer
 
 import domainkit as dk
 

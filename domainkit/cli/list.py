@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from domainkit.cards import DOMAINS, data_folder, find_files, list_datasets
+from domainkit.cards import DOMAINS, list_datasets
 from domainkit.cli.options import DOMAIN_HELP, Json, new_app
 from domainkit.cli.show import document, line, paint, plural
 from domainkit.errors import NotFoundError, nearest
 
-__all__ = ["app", "recipe_names"]
+__all__ = ["app"]
 
 app = new_app()
 
@@ -45,7 +45,9 @@ def list_(
 
         found["models"] = list_models(domain)
     if recipes:
-        found["recipes"] = recipe_names(domain)
+        from domainkit.cli.names import list_recipes
+
+        found["recipes"] = list_recipes(domain)
     if json:
         document({kind: _by_domain(names, domain) for kind, names in found.items()})
         return
@@ -54,11 +56,6 @@ def list_(
     if sys.stdout.isatty():
         shown = ", ".join(plural(len(names), kind[:-1]) for kind, names in found.items())
         line(f"\n{shown}; `domainkit info NAME` tells about one")
-
-
-def recipe_names(domain: str | None = None) -> list[str]:
-    """As ``recipe.list_recipes``, which needs torch."""
-    return sorted(name for name, _ in find_files([data_folder("transforms")], domain))
 
 
 def _print(kind: str, names: list[str], domain: str | None, titled: bool) -> None:

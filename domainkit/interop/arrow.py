@@ -10,7 +10,7 @@ from typing import Any
 
 from domainkit.dataset import Dataset
 from domainkit.errors import ReaderError
-from domainkit.interop.columns import features_of, info_of, values
+from domainkit.interop.columns import features_of, info_of, told_features, values
 from domainkit.interop.export import arrow_schema, record_batches
 from domainkit.interop.own import (
     Overrides,
@@ -241,11 +241,17 @@ def _open_parquet(file: Path) -> Any:
 
 
 def _same_columns(files: Sequence[Path], schemas: Sequence[Any]) -> None:
+    first = schemas[0]
     for file, schema in zip(files, schemas, strict=True):
-        if set(schema.names) != set(schemas[0].names):
+        if set(schema.names) != set(first.names):
             raise ReaderError(
                 f"the files have different columns: {files[0].name} has "
-                f"{', '.join(schemas[0].names)}; {file.name} has {', '.join(schema.names)}"
+                f"{', '.join(first.names)}; {file.name} has {', '.join(schema.names)}"
+            )
+        if told_features(schema) != told_features(first):  # one index would mean two classes
+            raise ReaderError(
+                f"{files[0].name} and {file.name} say different things about their columns (class "
+                "names, shapes): load them one by one, with features="
             )
 
 

@@ -35,7 +35,7 @@ from domainkit.features import (
 from domainkit.interop.media import kind_of_bytes
 from domainkit.interop.own import Overrides
 
-__all__ = ["features_of", "info_of", "values"]
+__all__ = ["features_of", "info_of", "told_features", "values"]
 
 HELP = (
     "Say what it is with features={{{0!r}: {{'type': 'Tensor', 'shape': [...]}}}} (or Image, "
@@ -61,8 +61,7 @@ def features_of(schema: Any, given: Overrides, first: Callable[[str], Any]) -> d
         )
     if twice := [name for name in set(schema.names) if schema.names.count(name) > 1]:
         raise ReaderError(f"two columns are called {twice[0]!r}: rename one")
-    ours = _metadata(schema, b"domainkit").get("features", {})
-    hub = _metadata(schema, b"huggingface").get("info", {}).get("features") or {}
+    ours, hub = told_features(schema)
     found: dict[str, Feature] = {}
     for field in schema:
         name = field.name
@@ -81,6 +80,13 @@ def features_of(schema: Any, given: Overrides, first: Callable[[str], Any]) -> d
         if feature is not None:
             found[name] = feature
     return found
+
+
+def told_features(schema: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a schema's metadata says of its columns: domainkit's specs, Hugging Face's specs."""
+    ours = _metadata(schema, b"domainkit").get("features", {})
+    hub = _metadata(schema, b"huggingface").get("info", {}).get("features") or {}
+    return ours, hub
 
 
 def info_of(schema: Any) -> dict[str, Any]:
@@ -212,7 +218,8 @@ def _convert(array: Any, feature: Feature, files: bool) -> Iterable[Any]:  # noq
     if isinstance(feature, Tokens):
         return _rows(array, np.int32)
     if isinstance(feature, Boxes):
-        return _rows(array, np.float32)
+        rows = _rows(array, np.float32)
+        return [row.reshape(-1, 4) if row.size % 4 == 0 else row for row in rows]
     if isinstance(feature, Tensor):
         rows = _rows(array, np.dtype(feature.dtype))
         return [row.reshape(feature.shape) for row in rows]

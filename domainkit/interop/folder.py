@@ -24,6 +24,7 @@ __all__ = ["from_folder"]
 SPLITS = {
     "train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing",
 }  # fmt: skip
+HIDDEN = (".", "__MACOSX")
 
 
 def from_folder(
@@ -129,7 +130,7 @@ def _splits(top: Path) -> list[Path]:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(HIDDEN))
 
 
 def _classes(root: Path, kind: str) -> set[str]:
@@ -149,8 +150,8 @@ def _walk(root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
-        yield from (Path(folder, n) for n in sorted(names) if not n.startswith("."))
+        folders[:] = sorted(f for f in folders if not f.startswith(HIDDEN))
+        yield from (Path(folder, n) for n in sorted(names) if not n.startswith(HIDDEN))
 
 
 def _choose(root: Path, files: list[Path], wanted: str | None) -> tuple[str, list[Path]]:

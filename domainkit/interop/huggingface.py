@@ -75,7 +75,7 @@ def to_hf(ds: Dataset) -> Any:
     schema = arrow_schema(ds)
     key = f"{EXPORT}\n{ds.fingerprint}\n{schema.metadata}\n{ds.columns}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
-    path = cache.home() / "prepared" / "hf" / f"{digest}.arrow"
+    path = cache.home() / "prepared" / "hf" / digest / "data.arrow"  # they cache beside it
     if not path.exists():
         with cache.lock(f"to-hf-{digest}"):
             if not path.exists():  # else somebody was faster

@@ -17,7 +17,7 @@ from typing import Any
 
 from domainkit import cache
 from domainkit.dataset import Dataset
-from domainkit.errors import DomainkitError, NotFoundError, ReaderError
+from domainkit.errors import DomainkitError, NotFoundError
 from domainkit.features import Feature, feature_from_spec
 from domainkit.progress import bar
 from domainkit.store import LAYOUT, Store, write_store
@@ -81,8 +81,6 @@ def own_dataset(
             except DomainkitError as error:
                 error.args = (f"{name}: {error}", *error.args[1:])
                 raise
-            except OverflowError as error:
-                raise ReaderError(f"{name}: a number does not fit its column: {error}") from error
     return Dataset(Store(folder))
 
 

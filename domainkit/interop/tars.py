@@ -70,11 +70,11 @@ class Survey:
         """The columns, in the order of the facts, else of the samples.
 
         Raises:
-            ReaderError: no sample, an override for no column, a column that some samples lack, or
+            ReaderError: no column, an override for no column, a column that some samples lack, or
                 one of several types.
         """
-        if not self.samples:
-            raise ReaderError("there is no sample: expected members such as 0001.jpg and 0001.cls")
+        if not self.counts:
+            raise ReaderError("there is no column: expected members such as 0001.jpg and 0001.cls")
         for column in given:
             if column not in self.counts and given[column] is not None:
                 raise ReaderError(f"features names {column!r}; the columns are {list(self.counts)}")
@@ -124,8 +124,7 @@ class Survey:
 
         def take(column: str, extension: str, member: Member) -> Any:
             if extension == "json":
-                pairs = _json(member).items()
-                return {key: _checked(columns[key], v) for key, v in pairs if key in columns}
+                return {key: value for key, value in _json(member).items() if key in columns}
             if column not in columns:
                 return None
             return _value(columns[column], extension, member, column in named)
@@ -187,7 +186,7 @@ def _samples(files: Iterable[Path], take: Take, facts: dict[str, Any]) -> Iterat
                 continue  # hidden files, other libraries' facts, a README
             key = posixpath.join(folder, stem)
             if key != current:
-                if members or keys:
+                if current is not None:
                     yield {**keys, **members}
                 current, members, keys = key, {}, {}
             name, _, extension = suffix.rpartition(".")
@@ -200,7 +199,7 @@ def _samples(files: Iterable[Path], take: Take, facts: dict[str, Any]) -> Iterat
                 keys.update(value)
             elif value is not None:
                 members[column] = value
-        if members or keys:
+        if current is not None:
             yield {**keys, **members}
 
 
@@ -259,9 +258,3 @@ def _json_kind(value: Any) -> str | None:
         return "Tokens" if all(isinstance(v, int) for v in value) else None
     kinds = {bool: "Int", int: "Int", float: "Float", str: "Text"}
     return kinds.get(type(value))
-
-
-def _checked(feature: Feature, value: Any) -> Any:
-    if isinstance(feature, Int) and not isinstance(value, int):  # int() would cut it
-        raise ReaderError(f"expected a whole number, got {value!r:.60}")
-    return value

@@ -27,7 +27,7 @@ import numpy as np
 
 from domainkit.dataset import Dataset
 from domainkit.errors import ReaderError
-from domainkit.features import Audio, Feature, Image, Label, Mask, Tensor, Text
+from domainkit.features import Audio, Boxes, Feature, Image, Label, Mask, Tensor, Text
 from domainkit.interop.export import is_picture, picture_bytes
 from domainkit.interop.media import kind_of_bytes
 from domainkit.interop.own import (
@@ -170,7 +170,7 @@ def _extension(data: bytes, kind: str) -> str:
 
 def _plain(feature: Feature, raw: Any) -> Any:
     if feature.storage == "list":
-        return raw.tolist()
+        return raw.reshape(-1, 4).tolist() if isinstance(feature, Boxes) else raw.tolist()
     return raw
 
 

@@ -2,7 +2,8 @@
 
 JPEG goes through libjpeg-turbo (simplejpeg), which lets go of Python's lock while it works; every
 other format, and the JPEGs that simplejpeg does not do as torchvision does, through Pillow. Pixels
-are those of ``torchvision.io.decode_image``, bit for bit.
+of JPEG and PNG files are those of ``torchvision.io.decode_image``, bit for bit, but for the grey of
+a coloured PNG (``mode="L"``), which may be rounded the other way.
 
 A cut-off picture is an error, never a picture that is half grey.
 """

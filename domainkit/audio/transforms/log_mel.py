@@ -144,8 +144,9 @@ class LogMel(Transform):
     def _frames(self, x: torch.Tensor) -> torch.Tensor:
         """[..., T] -> a view [..., F, n_fft] of the padded signal."""
         half = self.n_fft // 2
-        rows = torch.nn.functional.pad(x.reshape(-1, x.shape[-1]), (half, half), self.pad_mode)
-        return rows.reshape(*x.shape[:-1], -1).unfold(-1, self.n_fft, self.hop_length)
+        rows = torch.nn.functional.pad(torch.atleast_2d(x), (half, half), self.pad_mode)
+        rows = rows if x.ndim > 1 else rows[0]  # mirroring needs two dimensions at least
+        return rows.unfold(-1, self.n_fft, self.hop_length)
 
     def _log_mel(self, frames: torch.Tensor) -> torch.Tensor:
         """[..., F, n_fft] -> [..., F, n_mels]."""

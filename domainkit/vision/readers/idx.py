@@ -31,7 +31,7 @@ def read_idx(files: Mapping[str, Path], split: str) -> Iterator[dict[str, Any]]:
         split: not used: each split has files of its own.
 
     Yields:
-        ``image`` np.uint8 [1, H, W] and ``label`` int. About a megabyte is held at a time.
+        ``image`` np.uint8 [1, H, W] and ``label`` int. A few megabytes are held at a time.
 
     Raises:
         ReaderError: not IDX, other types or sizes, or the two files do not agree.

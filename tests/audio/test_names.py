@@ -1,0 +1,40 @@
+"""The public names of domainkit.audio: sorted, all there, loaded on first touch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from domainkit import audio
+from domainkit.audio import models, transforms
+from domainkit.audio.readers import READERS
+from domainkit.transform import Compose, Transform
+
+
+@pytest.mark.parametrize("module", [audio, models, transforms])
+def test_all_is_sorted_and_resolves(module: object) -> None:
+    names = list(module.__all__)  # type: ignore[attr-defined]
+    assert names == sorted(names) and names == dir(module)
+    if module is not audio:  # the domain's datasets module belongs to the root
+        assert all(hasattr(module, name) for name in names)
+
+
+def test_every_transform_works_on_audio() -> None:
+    for name in transforms.__all__:
+        op = getattr(transforms, name)
+        if op is not Compose:
+            assert issubclass(op, Transform) and op.field == "audio"
+
+
+@pytest.mark.parametrize("module", [audio, models, transforms])
+def test_an_unknown_name_is_an_attribute_error(module: object) -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Nonsense'"):
+        module.Nonsense  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_looking_at_the_readers_loads_no_torch() -> None:
+    code = "import sys, domainkit.audio.readers as r; print(len(r.READERS), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(len(READERS)), "False"]

@@ -1,0 +1,174 @@
+"""The site builds without a warning, its examples run, and every name it mentions exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import domainkit as dk
+from domainkit.recipe import list_recipes
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
+FENCE = re.compile(r"^```(\S+)([^\n]*)\n(.*?)^```[^\S\n]*$", re.MULTILINE | re.DOTALL)
+TITLE = re.compile(r'title="([^"]+)"')
+# a name of a dataset, model or recipe; in a path (datasets/vision/mnist.toml) it is none
+NAME = re.compile(r"(?<![\w/.])((?:vision|audio|text)/[a-z0-9][a-z0-9_-]*)(?![\w/.]*[/(]|\.toml)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, the file that its title names, and whether it may run."""
+
+    language: str
+    title: str | None
+    no_run: bool
+    text: str
+    line: int
+
+
+def blocks(page: str) -> list[Block]:
+    found = []
+    for match in FENCE.finditer(page):
+        title = TITLE.search(match[2])
+        found.append(
+            Block(
+                match[1],
+                title[1] if title else None,
+                "no-run" in match[2].split(),
+                match[3],
+                page.count("\n", 0, match.start()) + 2,
+            )
+        )
+    return found
+
+
+def run_page(name: str, page: str, folder: Path) -> int:
+    """Write the blocks that name a file, run the others that are Python, in one namespace."""
+    namespace: dict[str, object] = {"__name__": "__page__"}
+    ran = 0
+    for block in blocks(page):
+        if block.title is not None:
+            (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
+            (folder / block.title).write_text(block.text, encoding="utf-8")
+        elif block.language == "python" and not block.no_run:
+            # the line numbers of a traceback are then those of the page
+            code = compile("\n" * (block.line - 1) + block.text, name, "exec")
+            exec(code, namespace)
+            ran += 1
+    return ran
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def generated(hooks: ModuleType) -> dict[str, str]:
+    return hooks.generated()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return folder
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOMAINKIT_CARDS", "")  # a page may set it: put back afterwards
+    return tmp_path
+
+
+def html(site: Path) -> Iterator[tuple[Path, str]]:
+    return ((path, path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html")))
+
+
+def test_every_page_is_built(site: Path, generated: dict[str, str]) -> None:
+    for place in [*generated, *(p.relative_to(ROOT / "docs") for p in ROOT.glob("docs/**/*.md"))]:
+        path = Path(place)
+        folder = path.parent if path.stem == "index" else path.with_suffix("")
+        assert (site / folder / "index.html").is_file(), place
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    assets = re.compile(r"<(?:script|img|iframe|source)[^>]+src=[\"']?(?:https?:)?//|<link[^>]+//")
+    for path, text in html(site):
+        assert not (found := assets.search(text)), f"{path}: {found and found[0]}"
+
+
+def test_every_public_name_is_in_the_api(site: Path) -> None:
+    anchors = {a for _, text in html(site) for a in re.findall(r'id="(domainkit[\w.]+)"', text)}
+    public = [getattr(dk, name) for name in dk.__all__ if name not in ("audio", "text", "vision")]
+    for domain in (dk.vision, dk.audio, dk.text):
+        public += [getattr(domain.transforms, name) for name in domain.transforms.__all__]
+    missing = {f"{o.__module__}.{o.__qualname__}" for o in public} - anchors
+    assert not missing
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_the_examples_of_a_page_run(path: Path, own_folder: Path) -> None:
+    page = path.read_text(encoding="utf-8")
+    expected = sum(b.language == "python" and not b.no_run and not b.title for b in blocks(page))
+    assert run_page(path.name, page, own_folder) == expected
+
+
+@pytest.mark.parametrize("place", ["datasets.md", "models.md"])
+def test_the_examples_of_a_generated_page_run(
+    place: str, generated: dict[str, str], own_folder: Path
+) -> None:
+    assert run_page(place, generated[place], own_folder) >= 3
+
+
+def test_only_what_needs_the_network_is_not_run(generated: dict[str, str]) -> None:
+    for page in [*(path.read_text(encoding="utf-8") for path in PAGES), *generated.values()]:
+        for block in blocks(page):
+            if block.no_run:
+                assert re.search(r"load_(dataset|model)\(", block.text), block.text
+
+
+def test_every_name_that_is_mentioned_exists(generated: dict[str, str]) -> None:
+    known = {*dk.list_datasets(), *dk.list_models(), *list_recipes()}
+    pages = {path.name: path.read_text(encoding="utf-8") for path in PAGES} | generated
+    assert {"vision/resnet50", "text/imdb"} <= set(NAME.findall("".join(pages.values())))
+    for place, page in pages.items():
+        if place == "contributing.md":  # its examples add names; they are tried below
+            continue
+        named = {name for name in NAME.findall(page) if "/my-" not in name}
+        assert not named - known, place
+
+
+def test_a_generated_page_has_every_card(generated: dict[str, str]) -> None:
+    for place, names in {
+        "datasets.md": dk.list_datasets(),
+        "models.md": dk.list_models(),
+        "recipes.md": list_recipes(),
+    }.items():
+        for name in names:
+            assert f"### {name} " in generated[place] or f"| `{name}` |" in generated[place], name
