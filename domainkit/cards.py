@@ -154,11 +154,13 @@ def parse_card(path: Path, name: str | None = None) -> Card:
     expected = name or f"{path.parent.name}/{path.stem}"
     if texts["name"] != expected:
         raise CardError(f"{path}: name is {texts['name']!r}, its place says {expected!r}")
-    base = data.get("base", "")
+    base = _get(data, "base", str, path) if "base" in data else ""
     files = {
         key: _file(key, spec, base, path) for key, spec in _get(data, "files", dict, path).items()
     }
     features = _get(data, "features", dict, path)
+    if not features:
+        raise CardError(f"{path}: [features] is empty: a dataset needs at least one column")
     for column, spec in features.items():
         kind = spec.get("type") if isinstance(spec, dict) else None
         if kind not in FEATURES:
@@ -210,12 +212,20 @@ def _find(domain: str | None) -> dict[str, Path]:
 def _get(data: Mapping[str, Any], key: str, kind: type, path: Path, where: str = "") -> Any:
     if key not in data:
         raise CardError(f"{path}: {where}{key} is missing: add it (a {_name(kind)})")
-    if not isinstance(data[key], kind):
+    # to Python a bool is an int, to a card it is not
+    if not isinstance(data[key], kind) or (kind is int and isinstance(data[key], bool)):
         raise CardError(
             f"{path}: {where}{key} must be a {_name(kind)}, got {_name(type(data[key]))} "
             f"{data[key]!r}"
         )
     return data[key]
+
+
+def _count(data: Mapping[str, Any], key: str, path: Path, where: str) -> int | None:
+    value = _get(data, key, int, path, where) if key in data else None
+    if value is not None and value < 0:
+        raise CardError(f"{path}: {where}{key} must not be negative, got {value}")
+    return value
 
 
 def _name(kind: type) -> str:
@@ -246,7 +256,7 @@ def _file(key: str, spec: Any, base: str, path: Path) -> FileSpec:
             if len(value) != digits or set(value) - set("0123456789abcdef"):
                 raise CardError(f"{path}: {where}.{kind} must be {digits} hex digits: {value!r}")
             digest = digest or f"{kind}:{value}"
-    size = _get(spec, "size", int, path, f"{where}.") if "size" in spec else None
+    size = _count(spec, "size", path, f"{where}.")
     beside = None
     if "path" in spec:
         beside = path.parent / path.stem / _get(spec, "path", str, path, f"{where}.")
@@ -254,7 +264,7 @@ def _file(key: str, spec: Any, base: str, path: Path) -> FileSpec:
         key=key,
         urls=tuple(u if "://" in u else base.rstrip("/") + "/" + u for u in urls),
         path=beside,
-        manual=spec.get("manual"),
+        manual=_get(spec, "manual", str, path, f"{where}.") if "manual" in spec else None,
         digest=digest,
         size=size,
     )
@@ -267,13 +277,20 @@ def _split(key: str, spec: Any, files: Mapping[str, FileSpec], path: Path) -> Sp
     args = dict(spec)
     reader = _get(args, "reader", str, path, where)
     roles = _get(args, "files", dict, path, where)
-    rows = _get(args, "rows", int, path, where) if "rows" in args else None
+    rows = _count(args, "rows", path, where)
     for role, wanted in roles.items():
-        if wanted not in files:
+        if not isinstance(wanted, str) or wanted not in files:
             raise CardError(
                 f"{path}: {where}files.{role} names {wanted!r}, which [files] does not have. "
                 f"{nearest(str(wanted), files)}"
             )
     for taken in ("reader", "files", "rows"):
         args.pop(taken, None)
+    for name, value in args.items():
+        for part in value if isinstance(value, list) else [value]:
+            if not isinstance(part, (str, int, float)):
+                raise CardError(
+                    f"{path}: {where}{name} must be a string, number, boolean or a list of them, "
+                    f"got {_name(type(part))} {part!r}"
+                )
     return SplitSpec(name=key, reader=reader, files=roles, args=args, rows=rows)

@@ -353,8 +353,9 @@ def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
     if len(weights) != len(datasets) or not datasets or not all(0 < w < math.inf for w in weights):
         raise TypeError(f"mix needs one positive weight per dataset, got {list(weights)}")
     joined = _Joined(datasets)
-    # whole numbers in exactly these proportions: rounding would add up over many rows
-    exact = [Fraction(w) for w in weights]
+    # whole numbers in exactly these proportions: rounding would add up over many rows, and 0.05
+    # means a twentieth, not the nearest float
+    exact = [Fraction(str(w)) for w in weights]
     shares = [int(w * math.lcm(*(w.denominator for w in exact))) for w in exact]
     n = min(len(d) * sum(shares) // share for d, share in zip(datasets, shares, strict=True))
     whose = turns(shares, n)

@@ -145,7 +145,7 @@ def _plain(feature: Feature, value: Any) -> str:
         return f"{feature.names[value]} ({value})" if named else str(value)
     if isinstance(value, torch.Tensor):
         some = ", ".join(f"{v:.6g}" for v in value.flatten()[:6].tolist())
-        return f"{_facts(value)}  {some}{', ...' if value.numel() > 6 else ''}"
+        return f"{_facts(value)}  {some}{', ...' if value.numel() > 6 else ''}".rstrip()
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

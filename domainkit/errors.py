@@ -124,9 +124,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
         'Known: text/imdb, vision/mnist.'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    if not close:  # "mnist" should find "vision/mnist"
-        close = [n for n in names if n.split("/")[-1] == name or name in n][:3]
+    folded = {n.lower(): n for n in names}
+    wanted = name.lower()
+    close = [folded[n] for n in difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)]
+    if not close and wanted:  # "MNIST" should find "vision/mnist"
+        ends = [n for low, n in folded.items() if low.split("/")[-1] == wanted]
+        close = (ends or [n for low, n in folded.items() if wanted in low])[:3]
     if close:
         return "Did you mean " + " or ".join(repr(n) for n in close) + "?"
     shown = ", ".join(names[:10])

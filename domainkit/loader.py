@@ -11,6 +11,7 @@ samples, assembles the batch and (on the CPU) transforms it, a few batches ahead
 
 from __future__ import annotations
 
+import operator
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -82,12 +83,15 @@ class Loader:
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
+        batch_size, seed = operator.index(batch_size), operator.index(seed)  # numpy's ints too
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if last not in LAST:
             raise ValueError(f"last must be one of {', '.join(map(repr, LAST))}, got {last!r}")
         if prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, got {prefetch}")
+        if num_threads is not None and num_threads < 0:
+            raise ValueError(f"num_threads must be at least 0, got {num_threads}")
         if isinstance(transform, str):
             from domainkit.recipe import load_recipe
 
@@ -116,8 +120,10 @@ class Loader:
         return max(self._epoch, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next ``for`` loop run this epoch."""
-        self._epoch, self._cursor, self._resume = epoch - 1, 0, False
+        """Make the next ``for`` loop run this epoch, from its start."""
+        if not 0 <= epoch < 1 << 32:
+            raise ValueError(f"epoch must be in [0, 2**32), got {epoch}")
+        self._epoch, self._cursor, self._resume = operator.index(epoch), 0, True
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands, the same on every rank: a small JSON-safe dict.
@@ -151,13 +157,17 @@ class Loader:
                 for key, value in mine.items()
                 if state[key] != value
             ]
-            seed, epoch, cursor = state["seed"], state["epoch"], state["cursor"]
+            seed, epoch, cursor = (operator.index(state[k]) for k in ("seed", "epoch", "cursor"))
         except KeyError as error:
             raise StateError(f"not a loader state: {error} is missing") from error
+        except TypeError as error:
+            raise StateError(f"not a loader state: {error}") from error
         if wrong:
             raise StateError("the state belongs to another loader: " + "; ".join(wrong))
         if not 0 <= cursor <= len(self.dataset):
             raise StateError(f"cursor {cursor} is outside 0..{len(self.dataset)}")
+        if not 0 <= epoch < 1 << 32:
+            raise StateError(f"epoch {epoch} is outside 0..2**32 - 1")
         self.seed, self._epoch, self._cursor, self._resume = seed, epoch, cursor, True
 
     def __len__(self) -> int:

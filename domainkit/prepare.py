@@ -88,11 +88,11 @@ def find_reader(card: Card, spec: SplitSpec) -> Callable[..., Iterable[Mapping[s
     module, _, function = place.partition(":")
     try:
         reader = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise CardError(f"{where}: the reader {spec.reader!r} cannot be loaded: {error}") from error
     try:
         inspect.signature(reader).bind({}, spec.name, **spec.args)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise CardError(f"{where}: reader {spec.reader!r}: {error}") from error
     return reader
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainkit.cards import data_folder, find_files, read_toml
+from domainkit.cards import DOMAINS, data_folder, find_files, read_toml
 from domainkit.errors import CardError, NotFoundError, TransformError, nearest
 from domainkit.transform import Compose, Transform
 
@@ -80,6 +81,13 @@ def read_recipe(name: str | Path) -> Recipe:
     steps = data.get("steps")
     if not isinstance(steps, list) or not steps:
         raise CardError(f"{file}: [[steps]] is missing: add at least one table with op = ...")
+    if not all(isinstance(step, dict) for step in steps):
+        raise CardError(f"{file}: [[steps]] must be tables with op = ..., got {steps!r:.80}")
+    if data["name"].split("/")[0] not in DOMAINS:
+        raise CardError(
+            f"{file}: name is {data['name']!r}, expected <domain>/<name> with one of the domains "
+            f"{', '.join(DOMAINS)}"
+        )
     if unknown := data.keys() - {*TEXTS, "steps"}:
         raise CardError(f"{file}: unknown field {min(unknown)!r}")
     return Recipe(**{key: data[key] for key in TEXTS}, steps=tuple(steps), file=file)
@@ -132,8 +140,13 @@ def save_recipe(
         TransformError: a step is not a transform of one domain with plain arguments.
     """
     path = Path(path)
-    domains = {type(step).__module__.split(".")[1] for step in pipeline.steps}
-    if len(domains) != 1 or not all(dataclasses.is_dataclass(s) for s in pipeline.steps):
+    modules = [type(step).__module__.split(".") for step in pipeline.steps]
+    domains = {module[1] if module[0] == "domainkit" else "" for module in modules}
+    if (
+        len(domains) != 1
+        or not domains <= {*DOMAINS}
+        or not all(dataclasses.is_dataclass(s) for s in pipeline.steps)
+    ):
         raise TransformError(
             "a recipe holds transforms of one domain of domainkit, got "
             + ", ".join(type(s).__qualname__ for s in pipeline.steps)
@@ -150,7 +163,11 @@ def save_recipe(
         lines += ["", "[[steps]]", f"op = {_toml(type(step).__name__)}"]
         for field in dataclasses.fields(step):  # type: ignore[arg-type]
             value = getattr(step, field.name)
-            if value is not None and value != field.default:  # TOML has no null
+            if value is None and field.default is not None:
+                raise TransformError(
+                    f"{type(step).__name__}: {field.name} is None, which TOML cannot write"
+                )
+            if value != field.default:
                 lines.append(f"{field.name} = {_toml(value)}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -166,11 +183,12 @@ def _argument(value: Any, folder: Path | None) -> Any:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
+    if isinstance(value, int):
+        return repr(int(value))
+    if isinstance(value, float):
+        return repr(float(value))  # without the type's name that numpy prints
+    if isinstance(value, str):  # JSON's escapes are TOML's, but for DEL
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
     raise TransformError(f"a recipe holds numbers, strings and lists, got {type(value).__name__}")

@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["complain", "document", "fields", "line", "paint", "plural", "size", "table"]
+__all__ = ["complain", "document", "fields", "line", "paint", "plural", "size", "table", "wrapped"]
 
 
 def line(text: str = "") -> None:
@@ -40,22 +40,25 @@ def document(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2))
 
 
+def wrapped(lead: str, text: str, painted: str = "") -> None:
+    """A text beside ``lead``, wrapped so that it stays beside it; ``painted`` is shown for it."""
+    filled = textwrap.fill(
+        text,
+        width=_width(),
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    line((painted or lead) + filled[len(lead) :])
+
+
 def fields(rows: Iterable[tuple[str, str]], indent: int = 0) -> None:
-    """Names and values below each other; long values are wrapped beside their name."""
+    """Names and values below each other; what has no value is left out."""
     rows = [row for row in rows if row[1]]
     wide = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        lead = " " * indent + name.ljust(wide) + "  "
-        line(
-            textwrap.fill(
-                value,
-                width=_width(),
-                initial_indent=lead,
-                subsequent_indent=" " * len(lead),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        )
+        wrapped(" " * indent + name.ljust(wide) + "  ", value)
 
 
 def table(rows: Iterable[Sequence[str]], indent: int = 2, right: Sequence[int] = ()) -> None:

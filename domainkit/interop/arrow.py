@@ -25,7 +25,8 @@ from domainkit.interop.own import (
 
 __all__ = ["from_arrow", "from_parquet", "rows_of", "to_parquet"]
 
-BATCH = 512
+BATCH_ROWS = 512
+BATCH_BYTES = 16 << 20  # what is turned into Python's bytes at a time
 
 
 def from_arrow(
@@ -117,10 +118,15 @@ def from_parquet(
         opened = [_open_parquet(f) for f in files]
         _same_columns(files, [p.schema_arrow for p in opened])
         total = sum(p.metadata.num_rows for p in opened)
+        size = sum(
+            p.metadata.row_group(i).total_byte_size
+            for p in opened
+            for i in range(p.metadata.num_row_groups)
+        )
 
         def batches(wanted: list[str] | None) -> Iterator[Any]:
             for parquet in opened:
-                yield from parquet.iter_batches(BATCH, columns=wanted)
+                yield from parquet.iter_batches(_step(total, size), columns=wanted)
 
         return rows_of(opened[0].schema_arrow, batches, given, total)
 
@@ -179,8 +185,9 @@ def rows_of(
     def records() -> Iterator[dict[str, Any]]:
         row = 0
         for large in _safely(batches(wanted)):
-            for start in range(0, large.num_rows, BATCH):
-                batch = large.slice(start, BATCH)
+            step = _step(large.num_rows, large.nbytes)
+            for start in range(0, large.num_rows, step):
+                batch = large.slice(start, step)
                 stop = row + batch.num_rows - 1
                 where = f"rows {row}..{stop}, column "
                 columns = [
@@ -192,6 +199,11 @@ def rows_of(
                 row = stop + 1
 
     return Rows(features, records(), total, info_of(schema))
+
+
+def _step(rows: int, size: int) -> int:
+    """How many rows to take at a time, of so many rows that are so many bytes."""
+    return max(1, min(BATCH_ROWS, rows * BATCH_BYTES // max(size, 1)))
 
 
 def _first(batches: Iterable[Any], column: str, files: bool) -> bytes | None:
@@ -235,7 +247,8 @@ def _open_parquet(file: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(file)
+        # pre-buffering would keep every row group that was read until the end
+        return pq.ParquetFile(file, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise ReaderError(f"{file} is not a Parquet file, or damaged: {error}") from error
 

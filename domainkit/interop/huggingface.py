@@ -16,7 +16,7 @@ from domainkit.interop.own import Rows, override_facts, overrides, own_dataset, 
 
 __all__ = ["from_hf", "to_hf"]
 
-BATCH = 512
+BATCH = 100  # rows at a time; their pictures may be large
 EXPORT = 1  # raise it when to_hf writes the same rows in another way
 
 

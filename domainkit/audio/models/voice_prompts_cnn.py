@@ -1,4 +1,4 @@
-"""A small convolutional network over log-mel frames, which tells the five prompt voices apart."""
+"""A small convolutional network over log-mel frames, which tells whose voice prompt it hears."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domainkit.ragged import Ragged
 
 __all__ = ["VoicePromptsCNN"]
 
-STRIDES = (1, 2, 2, 1)
+STRIDES = (2, 2, 1, 1)
 
 
 class VoicePromptsCNN(nn.Module):
@@ -66,7 +66,7 @@ class VoicePromptsCNN(nn.Module):
                 lengths = -(-lengths // stride)
                 position = torch.arange(h.shape[2], device=h.device)
                 real = position[None, :] < lengths[:, None]
-            h = nn.functional.gelu(self._normalised(norm, h, real))
+            h = nn.functional.relu(self._normalised(norm, h, real))
             if real is not None:
                 h = h * real[:, None, :]
         return self.head(self.dropout(_statistics(h, real)))

@@ -105,9 +105,7 @@ class _Run:
     ids=["system", "eval", "numpy", "getattr", "bytearray", "object array"],
 )
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_nothing_that_a_pickle_names_is_called(
-    tmp_path: Path, attack: Any, protocol: int
-) -> None:
+def test_nothing_that_a_pickle_names_is_called(tmp_path: Path, attack: Any, protocol: int) -> None:
     with pytest.raises(ReaderError, match=r"folder/batch cannot be unpickled: it names"):
         read(tmp_path, pickle.dumps({**GOOD, b"more": attack}, protocol=protocol))
 

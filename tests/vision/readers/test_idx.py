@@ -77,7 +77,11 @@ def test_holds_a_few_megabytes(tmp_path: Path) -> None:
         (gzip.compress(idx_bytes(IMAGES)[:-1]), packed(LABELS), "images.gz ends too early: 1 "),
         (gzip.compress(idx_bytes(IMAGES)[:9]), packed(LABELS), "ends too early"),
         (packed(IMAGES), gzip.compress(idx_bytes(LABELS)[:-2]), "labels.gz ends too early: 2 "),
-        (gzip.compress(idx_bytes(IMAGES) + b"!"), packed(LABELS), "goes on after the last of its 3"),
+        (
+            gzip.compress(idx_bytes(IMAGES) + b"!"),
+            packed(LABELS),
+            "goes on after the last of its 3",
+        ),
         (packed(IMAGES), gzip.compress(idx_bytes(LABELS) + b"!"), "labels.gz goes on"),
         (b"<html>", packed(LABELS), "00 00 08 03, got 3c 68 74 6d"),
         (b"", packed(LABELS), "ends too early"),

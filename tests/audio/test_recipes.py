@@ -1,0 +1,55 @@
+"""The audio recipes: they load, state their sample rate, and give what they promise."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support.audio_batches import waveforms
+
+from domainkit.audio.transforms import Compose, LogMel, SpecAugment
+from domainkit.draws import Draws
+from domainkit.ragged import Ragged
+from domainkit.recipe import list_recipes, load_recipe, read_recipe
+
+RECIPES = {
+    "audio/speech-logmel-1": (16000, 80),
+    "audio/voice-prompts-eval-1": (8000, 40),
+    "audio/voice-prompts-train-1": (8000, 40),
+}
+
+
+def test_all_are_here() -> None:
+    assert list_recipes("audio") == sorted(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_shapes_and_sample_rate(name: str) -> None:
+    rate, bands = RECIPES[name]
+    recipe, facts = load_recipe(name), read_recipe(name)
+    assert f"at {rate} Hz" in facts.input
+    (mel,) = [step for step in recipe if isinstance(step, LogMel)]
+    assert (mel.sample_rate, mel.hop_length * 100, mel.n_mels) == (rate, rate, bands)
+    out = recipe({"audio": Ragged.from_list(waveforms((rate, rate // 2)))})["audio"]
+    assert out.host_shapes.tolist() == [[101], [51]] and out.inner == (bands,)
+    assert recipe(torch.stack(waveforms((rate, rate)))).shape == (2, 101, bands)
+
+
+def test_training_is_evaluation_plus_randomness() -> None:
+    train, evaluate = (
+        load_recipe("audio/voice-prompts-train-1"),
+        load_recipe("audio/voice-prompts-eval-1"),
+    )
+    assert Compose([step for step in train if not step.random]) == evaluate
+
+
+def test_standardised_output() -> None:
+    out = load_recipe("audio/voice-prompts-eval-1")(Ragged.from_list(waveforms((8000, 3000))))
+    for item in out:
+        assert abs(float(item.mean())) < 1e-4 and abs(float(item.std()) - 1) < 1e-3
+
+
+def test_masks_hide_little_of_a_prompt() -> None:
+    recipe = load_recipe("audio/voice-prompts-train-1")
+    (masks,) = [step for step in recipe if isinstance(step, SpecAugment)]
+    draws = Draws(seed=0, epoch=0, ids=torch.arange(50))
+    assert float((masks(torch.ones(50, 160, 40), draws) == 0).float().mean()) < 0.15
