@@ -20,7 +20,7 @@ from domainkit.batch import Batch
 from domainkit.cards import load_card
 from domainkit.errors import DecodeError, NotFoundError, nearest
 from domainkit.features import Feature
-from domainkit.order import turns
+from domainkit.mixing import turns
 from domainkit.prepare import prepare
 from domainkit.progress import bar
 from domainkit.splits import parse_split

@@ -91,10 +91,7 @@ def usable(checks: list[Check]) -> bool:
 
 
 def _python() -> Check:
-    found = f"{platform.python_version()}, {sys.executable}"
-    if sys.version_info < (3, 11):
-        return Check("python", "fault", found, "install Python 3.11 or newer")
-    return Check("python", "ok", found)
+    return Check("python", "ok", f"{platform.python_version()}, {sys.executable}")
 
 
 def _platform() -> Check:
@@ -154,10 +151,9 @@ def _torchaudio(answer: Answer, torch: Answer) -> Check:
     if not answer.error:
         return Check(name, "ok", f"{answer.version}, not needed")
     built = _installed_version(name)
-    facts = f"{built or 'some version'} is installed and broken: {answer.error}"
-    if match := re.search(r"\blib[\w+-]*\.so[\w.]*", answer.error):
-        if "cannot open" in answer.error:
-            facts += f" [the library {match[0]} is missing]"
+    facts = f"{built or 'some version'} is installed and broken: {answer.error.rstrip('.')}"
+    if match := re.search(r"(\blib[\w+-]*\.so[\w.]*): cannot open", answer.error):
+        facts += f"; this torch does not bring {match[1]}"
     if purpose := _built_for(built):
         here = f"torch {torch.version}" if torch.version else "none that loads"
         facts += f". It was built for {purpose}; here is {here}"

@@ -22,8 +22,8 @@ class DatasetLoader:
     """A dataset by name, ready to be called: what ``datasets.FashionMNIST`` is.
 
     Example:
-        >>> DatasetLoader("text/sentiment-sentences")(split="test")
-        Dataset(text/sentiment-sentences, test: 1000 rows; text: Text, label: Label, source: Text)
+        >>> DatasetLoader("vision/fashion-mnist-mini")(split="test")
+        Dataset(vision/fashion-mnist-mini, test: 1000 rows; image: Image, label: Label)
     """
 
     def __init__(self, name: str) -> None:

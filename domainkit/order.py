@@ -12,15 +12,13 @@ is the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from domainkit.draws import MASK, philox
 
-__all__ = ["Permutation", "rank_share", "turns"]
+__all__ = ["Permutation", "rank_share"]
 
 ROUNDS = 12
 # Below this many rows a round has few bits to hide behind: with 12 rounds and 6 rows, a chi-square
@@ -106,33 +104,3 @@ def rank_share(start: int, stop: int, rank: int, world_size: int) -> tuple[int, 
     each, longer = divmod(stop - start, world_size)
     first = start + rank * each + min(rank, longer)
     return first, first + each + (rank < longer)
-
-
-def turns(shares: Sequence[int], n: int) -> np.ndarray:
-    """Whose turn each of n places is, so that nobody is ever a whole turn ahead or behind.
-
-    Turn j of party k must lie in places floor(j / s) .. ceil((j + 1) / s) - 1, with s its part of
-    the sum of ``shares``: that says the same. Of the turns that may come, the one that must come
-    first does. (Windows and proof: Baruah, Cohen, Plaxton and Varvel, "Proportionate progress",
-    Algorithmica 1996.)
-
-    Returns:
-        int64 [n] of indices into ``shares``.
-
-    Example:
-        >>> turns([3, 1], 8).tolist()
-        [0, 0, 0, 1, 0, 0, 0, 1]
-    """
-    total = sum(shares)
-    whose = np.empty(n, dtype=np.int64)
-    taken = [0] * len(shares)
-    waiting = [(0, k) for k in range(len(shares))]  # (the place that k's next turn may take, k)
-    ready: list[tuple[int, int]] = []  # (the place before which it must come, k)
-    for place in range(n):
-        while waiting and waiting[0][0] <= place:
-            k = heapq.heappop(waiting)[1]
-            heapq.heappush(ready, (-(-(taken[k] + 1) * total // shares[k]), k))
-        whose[place] = k = heapq.heappop(ready)[1]
-        taken[k] += 1
-        heapq.heappush(waiting, (taken[k] * total // shares[k], k))
-    return whose

@@ -145,12 +145,13 @@ def _view(feature: Feature, array: Any) -> Any:
     if feature.storage == "number":
         return np.frombuffer(buffers[1], feature.dtype_stored, len(array)).item
     if feature.storage == "fixed":
-        data, width = memoryview(buffers[1]), feature.width
+        data, width = memoryview(buffers[1]).cast("B"), feature.width
         return lambda i: data[i * width : (i + 1) * width]
     # a cast memoryview gives plain ints without keeping one object per row
     offsets = memoryview(buffers[1]).cast("B").cast("q")
     if feature.storage == "binary":
-        data = memoryview(buffers[2]) if buffers[2] is not None else memoryview(b"")
+        # unsigned, as bytes are: some decoders refuse pyarrow's signed view
+        data = memoryview(buffers[2]).cast("B") if buffers[2] is not None else memoryview(b"")
         return lambda i: data[offsets[i] : offsets[i + 1]]
     values = np.frombuffer(buffers[3] or b"", feature.dtype_stored)
     return lambda i: values[offsets[i] : offsets[i + 1]]

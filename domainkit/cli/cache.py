@@ -37,7 +37,7 @@ def path() -> None:
     line(str(store.home()))
 
 
-@app.command()
+@app.command(short_help="List what is in the cache, with sizes.")
 def ls(json: Json = False) -> None:
     """List files and prepared splits with their size and last use, the latest first.
 
@@ -48,7 +48,8 @@ def ls(json: Json = False) -> None:
     files = sorted(store.entries(), key=lambda entry: -entry.last_used)
     prepared = sorted(all_prepared(), key=lambda split: -split.last_used)
     partial = sorted((store.home() / "partial").glob("*.part"))
-    total = sum(x.size for x in (*files, *prepared)) + sum(p.stat().st_size for p in partial)
+    total = sum(e.size for e in files) + sum(s.size for s in prepared)
+    total += sum(p.stat().st_size for p in partial)
     if json:
         document(
             {
@@ -93,9 +94,9 @@ def ls(json: Json = False) -> None:
     line(f"{size(total)} in {store.home()}")
 
 
-@app.command()
+@app.command(short_help="Remove what is kept of datasets or models.")
 def rm(
-    names: Annotated[list[str], typer.Argument(help="Datasets or models.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Datasets or models.")],
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove the files and prepared splits of datasets, or the weights of models.

@@ -21,7 +21,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "fault": "red"}
 app = new_app()
 
 
-@app.command()
+@app.command(short_help="Is this machine ready? Says what to mend.")
 def doctor(json: Json = False) -> None:
     """Check Python, torch, GPUs, the other libraries, the cache and the environment.
 

@@ -20,24 +20,31 @@ __all__ = ["app"]
 app = new_app()
 
 
-@app.command()
+@app.command(short_help="Fetch, verify and prepare datasets or models.")
 def download(
-    names: Annotated[list[str], typer.Argument(help="Datasets or models.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Datasets or models.")],
+    *,
     split: Annotated[
         list[str] | None,
-        typer.Option("--split", help="Only this split of each dataset; may be given again."),
+        typer.Option(metavar="SPLIT", help="Only this split of each dataset; may be given again."),
     ] = None,
     weights: Annotated[
-        str, typer.Option("--weights", help="Which weights of each model.")
+        str,
+        typer.Option(
+            metavar="WEIGHTS",
+            show_default=False,
+            help="Which weights of each model; its card's default when left out.",
+        ),
     ] = "default",
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="How many names at a time.")] = 2,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="How many names at a time.")] = 2,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Fetch, verify and prepare datasets, or fetch and verify the weights of models.
 
     What is here already is not fetched again; what was cut off is taken up where it stopped. One
-    name that fails does not stop the others; the exit code is then 1.
+    name that fails does not stop the others; the exit code is then 1. A single name that does not
+    exist gives 2.
 
     \b
     Examples:
@@ -60,13 +67,13 @@ def download(
                     raise
                 failed.append((name, error))
     if json:
-        errors = [{"name": name, "error": str(error)} for name, error in failed]
+        errors = [{"name": name, "error": str(failure)} for name, failure in failed]
         document({"done": done, "errors": errors})
     else:
         for item in done:
             line(_told(item))
-    for name, error in failed:
-        text = str(error)
+    for name, failure in failed:
+        text = str(failure)
         complain(text if text.startswith(name) else f"{name}: {text}")
     if failed:
         complain(f"{len(failed)} of {len(names)} failed")

@@ -21,9 +21,9 @@ SHOWN_CLASSES = 12
 app = new_app()
 
 
-@app.command()
+@app.command(short_help="Tell what a dataset, model or recipe is.")
 def info(
-    name: Annotated[str, typer.Argument(help="A dataset, a model or a recipe.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset, a model or a recipe.")],
     json: Json = False,
 ) -> None:
     """Tell what a dataset, model or recipe is, and whether it is on this machine.

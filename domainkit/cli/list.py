@@ -18,9 +18,9 @@ __all__ = ["app"]
 app = new_app()
 
 
-@app.command()
+@app.command(short_help="List datasets, models or recipes.")
 def list_(
-    domain: Annotated[str | None, typer.Argument(help=DOMAIN_HELP)] = None,
+    domain: Annotated[str | None, typer.Argument(metavar="DOMAIN", help=DOMAIN_HELP)] = None,
     models: Annotated[bool, typer.Option("--models", help="List models.")] = False,
     recipes: Annotated[bool, typer.Option("--recipes", help="List recipes.")] = False,
     json: Json = False,

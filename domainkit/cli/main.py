@@ -87,7 +87,7 @@ def _domainkit(
 
     \b
     Start here:
-      domainkit quickstart        a model in each domain, no network, under a minute
+      domainkit quickstart        a model in each domain, in a minute
       domainkit list              all datasets
       domainkit doctor            is this machine ready?
     """

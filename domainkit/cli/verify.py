@@ -35,9 +35,9 @@ class Finding:
     note: str
 
 
-@app.command()
+@app.command(short_help="Hold files on disk to their digests again.")
 def verify(
-    names: Annotated[list[str], typer.Argument(help="Datasets or models.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Datasets or models.")],
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -74,7 +74,7 @@ def _findings(card: Card | ModelCard) -> Iterator[Finding]:
         specs = {f"file {spec.key}": spec for spec in card.files.values()}
     held = {part: held_file(card.name, spec) for part, spec in specs.items()}
     total = sum(file.size or 0 for file in held.values() if file.here)
-    with bar(f"verify {card.name}", total, unit="B") as progress:
+    with bar(f"verify {card.name}", total, unit="B", enabled=None if total else False) as progress:
         for part, file in held.items():
             yield Finding(card.name, part, *_file(file))
             progress.advance(file.size or 0 if file.here else 0)

@@ -144,9 +144,10 @@ def to_parquet(ds: Dataset, path: str | os.PathLike[str]) -> None:
         >>> import pyarrow.parquet as pq
         >>> from domainkit.dataset import load_dataset
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     to_parquet(load_dataset("text/sentiment-sentences", "test"), f"{folder}/t.parquet")
+        ...     ds = load_dataset("text/sentiment-sentences", "test[:9]")
+        ...     to_parquet(ds, f"{folder}/t.parquet")
         ...     pq.read_table(f"{folder}/t.parquet").num_rows
-        1000
+        9
     """
     import pyarrow.parquet as pq
 

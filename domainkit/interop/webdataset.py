@@ -111,8 +111,8 @@ def to_webdataset(ds: Dataset, path: str | os.PathLike[str]) -> None:
         ...     ds = load_dataset("text/sentiment-sentences", "test[:2]")
         ...     to_webdataset(ds, f"{folder}/t.tar")
         ...     with tarfile.open(f"{folder}/t.tar") as tar:
-        ...         tar.getnames()[:4]
-        ['__domainkit__', '00000.txt', '00000.cls', '00000.json']
+        ...         tar.getnames()[:3]
+        ['__domainkit__', '00000.txt', '00000.cls']
     """
     digits = max(5, len(str(len(ds) - 1)))
     facts = {

@@ -13,7 +13,7 @@ import pickle
 import struct
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -179,7 +179,7 @@ def python2_pickle(value: Any) -> bytes:
 
 
 class _Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[Any, Any]] = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
 
     def save_string(self, value: bytes | str) -> None:
         data = value.encode("latin1") if isinstance(value, str) else value

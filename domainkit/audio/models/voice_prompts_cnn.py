@@ -20,14 +20,14 @@ class VoicePromptsCNN(nn.Module):
     Interspeech 2017): a voice is in how the spectrum is distributed, not in when.
 
     Input: log-mel features, frames first: float32 dense [B, T, bands], or a ``Ragged`` of items
-    [T_i, bands]. Output: logits, float32 [B, classes]. Recordings are padded inside, and what lies
+    [T_i, bands]. Output: logits, float32 [B, num_classes]. Recordings are padded inside, and what lies
     behind a recording's end stays zero in every layer and counts in no mean, so its logits are the
     same alone and in any batch, to 1e-4. While training, batch normalisation looks at true frames
     only.
 
     Args:
         bands: mel bands of the input.
-        classes: number of logits.
+        num_classes: number of logits.
         width: channels of every layer.
         dropout: of the pooled vector, while training.
 
@@ -43,7 +43,7 @@ class VoicePromptsCNN(nn.Module):
     """
 
     def __init__(
-        self, bands: int = 40, classes: int = 5, width: int = 64, dropout: float = 0.1
+        self, bands: int = 40, num_classes: int = 5, width: int = 64, dropout: float = 0.1
     ) -> None:
         super().__init__()
         self.bands = bands
@@ -55,7 +55,7 @@ class VoicePromptsCNN(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in STRIDES)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * width, classes)
+        self.head = nn.Linear(2 * width, num_classes)
 
     def forward(self, x: torch.Tensor | Ragged) -> torch.Tensor:
         h, lengths = self._padded(x)

@@ -47,8 +47,8 @@ def test_each_step_with_a_factor_per_sample(step: int, channels: int) -> None:
             factors = amounts.to(dtype)
             for mine, source, f in zip(MINE[step](y, factors), y, factors.tolist(), strict=True):
                 # torchvision works on the hue in float32 always
-                limit = 2e-6 if step == 3 else limit
-                torch.testing.assert_close(mine, THEIRS[step](source, f), rtol=0, atol=limit)
+                atol = 2e-6 if step == 3 else limit
+                torch.testing.assert_close(mine, THEIRS[step](source, f), rtol=0, atol=atol)
 
 
 def test_hue_of_every_corner_of_the_colour_cube() -> None:
@@ -106,11 +106,10 @@ def test_alone_or_together(dtype: torch.dtype, channels: int) -> None:
 
 
 def test_the_mean_is_the_same_in_any_batch() -> None:
-    # torch.mean is not: it adds up in an order that depends on the shape
-    x = torch.rand(64, 3, 37, 41)
-    f = torch.full((64,), 0.5)
+    # torch.mean is not: over a large picture it shares the sum among its threads
+    x, f = torch.rand(8, 1, 230, 230), torch.full((8,), 0.5)
     together = color.adjust_contrast(x, f)
-    for i in range(64):
+    for i in range(8):
         assert torch.equal(color.adjust_contrast(x[i : i + 1], f[:1])[0], together[i])
 
 
