@@ -82,13 +82,11 @@ def _dataset(card: Card) -> Iterable[str]:
         "",
         card.summary,
         "",
-        "| | |",
-        "|---|---|",
-        f"| Task | {card.task} |",
-        f"| Files | {'shipped with domainkit' if shipped else 'fetched on first use'}, {fetched} |",
-        f"| Licence | {_cell(card.license)} |",
-        f"| Homepage | <{card.homepage}> |",
-        f"| Citation | {_cell(card.citation)} |",
+        f"- Task: {card.task}",
+        f"- Files: {'shipped with domainkit' if shipped else 'fetched on first use'}, {fetched}",
+        f"- Licence: {card.license}",
+        f"- Homepage: <{card.homepage}>",
+        f"- Citation: {card.citation}",
         "",
         "| Split | Rows |",
         "|---|---|",
@@ -124,6 +122,10 @@ def models_page() -> str:
     ours = [card for card in cards if card.training]
     others = [card for card in cards if not card.training]
     lines = [
+        "---",
+        "hide: [toc]",  # room for the table
+        "---",
+        "",
         "# Models",
         "",
         f"{len(cards)} models by name, from the model cards beside the code. `load_model` builds "
@@ -142,9 +144,11 @@ def models_page() -> str:
         "## torchvision's",
         "",
         f"All {len(others)} models of torchvision by its own names. The weights are torchvision's "
-        "files, fetched from their published address, and each brings its own preprocessing as "
-        "`.recipe`. Weights are named as torchvision names them, in lower case with hyphens; "
-        "the first one here is the default. The numbers are those that torchvision publishes.",
+        "files, fetched from their published address and checked against the digits of the sha256 "
+        "in their names. Those for classification, detection and segmentation bring torchvision's "
+        "preprocessing as `.recipe`. Weights are named as torchvision names them, in lower case "
+        "with hyphens; the first one here is the default. The numbers are those that torchvision "
+        "publishes.",
         "",
         "```python no-run",
         "import domainkit as dk",
@@ -159,18 +163,17 @@ def models_page() -> str:
 
 
 def _model(card: ModelCard) -> Iterable[str]:
-    yield from [_heading(card.name), "", card.summary, "", "| | |", "|---|---|"]
-    yield f"| Task | {card.task} |"
-    yield f"| Licence | {_cell(card.license)} |"
+    yield from [_heading(card.name), "", card.summary, ""]
+    yield f"- Task: {card.task}"
+    yield f"- Licence: {card.license}"
     for name, spec in card.weights.items():
         default = ", the default" if name == card.default and len(card.weights) > 1 else ""
-        yield f"| Weights | `{name}`{default} |"
-        yield f"| Recipe | {_recipe_link(spec.recipe)} |"
-        yield f"| Classes | {len(spec.labels)}: {_cell(', '.join(spec.labels[:10]))} |"
-        for what, number in spec.metrics.items():
-            yield f"| {_cell(what)} | {number} |"
+        shown = ", ".join(spec.labels[:10])
+        yield f"- Weights: `{name}`{default}, with the recipe {_recipe_link(spec.recipe)}"
+        yield f"- Classes: {len(spec.labels)}: {shown}{', ...' if len(spec.labels) > 10 else ''}"
+        yield from (f"- Score: {what} {number}" for what, number in spec.metrics.items())
     plan = ", ".join(f"{key} {value}" for key, value in card.training.items())
-    yield f"| Trained with | {_cell(plan)} |"
+    yield f"- Trained with: {plan}"
     yield from [
         "",
         "```python",
@@ -189,8 +192,8 @@ def _row(card: ModelCard) -> str:
     score = ""
     if card.default is not None:
         metrics = card.weights[card.default].metrics
-        score = next((f"{number} ({what})" for what, number in metrics.items()), "")
-    return f"| `{card.name}` | {card.task} | {', '.join(names) or 'none'} | {_cell(score)} |"
+        score = next((f"{number} {what}" for what, number in metrics.items()), "")
+    return f"| {card.name} | {card.task} | {', '.join(names) or 'none'} | {_cell(score)} |"
 
 
 # -- recipes -----------------------------------------------------------------------------------
@@ -214,11 +217,11 @@ def recipes_page() -> str:
                 "",
                 recipe.summary,
                 "",
-                "| | |",
-                "|---|---|",
-                f"| Input | {_cell(recipe.input)} |",
-                f"| Output | {_cell(recipe.output)} |",
-                f"| Source | {_cell(recipe.source)} |",
+                f"- Input: {_plain(recipe.input)}",
+                f"- Output: {_plain(recipe.output)}",
+                f"- Source: {_plain(recipe.source)}",
+                "",
+                "Steps:",
                 "",
                 *(f"{number}. {_step(step)}" for number, step in enumerate(recipe.steps, 1)),
             ]
@@ -256,6 +259,11 @@ def _anchor(name: str) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    """Without what Markdown would read as a link: shapes are written in brackets."""
+    return re.sub(r"([\[\]_*])", r"\\\1", " ".join(text.split()))
 
 
 def _bytes(count: int) -> str:

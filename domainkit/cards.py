@@ -189,8 +189,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def find_files(folders: list[Path], domain: str | None = None) -> Iterator[tuple[str, Path]]:
     """(name, path) of every ``<domain>/<name>.toml`` below the folders, the first folder first."""
+    if domain is not None and domain not in DOMAINS:
+        raise NotFoundError(f"There is no domain {domain!r}. {nearest(domain, DOMAINS)}")
     for folder in folders:
-        for part in [domain] if domain else DOMAINS:
+        for part in DOMAINS if domain is None else [domain]:
             try:
                 entries = sorted(os.listdir(folder / part))
             except (FileNotFoundError, NotADirectoryError):
@@ -201,8 +203,6 @@ def find_files(folders: list[Path], domain: str | None = None) -> Iterator[tuple
 
 
 def _find(domain: str | None) -> dict[str, Path]:
-    if domain is not None and domain not in DOMAINS:
-        raise NotFoundError(f"There is no domain {domain!r}. {nearest(domain, DOMAINS)}")
     found: dict[str, Path] = {}
     for name, path in find_files(card_folders(), domain):
         found.setdefault(name, path)

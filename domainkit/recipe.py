@@ -138,6 +138,15 @@ def save_recipe(
 
     Raises:
         TransformError: a step is not a transform of one domain with plain arguments.
+
+    Example:
+        >>> import tempfile
+        >>> from domainkit.vision import transforms as T
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "own-eval-1.toml")
+        ...     save_recipe(T.Compose([T.Resize(64), T.CenterCrop(56)]), path, summary="Mine.")
+        ...     load_recipe(path).steps[1]
+        CenterCrop(size=56)
     """
     path = Path(path)
     modules = [type(step).__module__.split(".") for step in pipeline.steps]

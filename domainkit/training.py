@@ -56,6 +56,17 @@ def fit(
 
     Returns:
         The model, in training mode off.
+
+    Raises:
+        ValueError: an unknown optimizer.
+
+    Example:
+        >>> import domainkit as dk
+        >>> ds = dk.load_dataset("vision/fashion-mnist-mini", "test")
+        >>> loader = dk.Loader(ds, 100, shuffle=True, transform="vision/fashion-mnist-eval-1")
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+        >>> fit(model, loader, field="image").training
+        False
     """
     steps = max(1, len(loader) * epochs)
     rising = max(1, round(warmup * steps))
@@ -95,6 +106,13 @@ def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "lab
     """The share of samples whose largest logit is at their class, in [0, 1].
 
     The model is in evaluation mode meanwhile and gets its mode back.
+
+    Example:
+        >>> import domainkit as dk
+        >>> ds = dk.load_dataset("vision/fashion-mnist-mini", "test")
+        >>> loader = dk.Loader(ds, 250, transform="vision/fashion-mnist-eval-1")
+        >>> evaluate(dk.load_model("vision/fashion-cnn"), loader, field="image") > 0.9
+        True
     """
     training = model.training
     model.eval()

@@ -172,7 +172,7 @@ def test_a_generated_page_has_every_card(generated: dict[str, str]) -> None:
         "recipes.md": list_recipes(),
     }.items():
         for name in names:
-            assert f"### {name} " in generated[place] or f"| `{name}` |" in generated[place], name
+            assert f"### {name} " in generated[place] or f"| {name} |" in generated[place], name
 
 
 COPIED = ("datasets", "domainkit", "tests", "transforms", "pyproject.toml")
@@ -213,7 +213,7 @@ def test_the_examples_for_contributors_are_true(tmp_path: Path) -> None:
     for command in (
         ["-c", "\n".join(code)],  # packs the recordings, trains the new model and the tokenizer
         ["-m", "ruff", "check", *modules],
-        ["-m", "pytest", *modules, kmnist],
+        ["-m", "pytest", *modules, kmnist, "tests/test_cards.py", "tests/test_layout.py"],
     ):
         done = subprocess.run(
             [sys.executable, *command],

@@ -50,6 +50,8 @@ def decode_image(data: bytes | memoryview, mode: str = "RGB") -> torch.Tensor:
     """
     if mode not in _COLORSPACE:
         raise DecodeError(f"mode must be 'RGB' or 'L', got {mode!r}")
+    if isinstance(data, memoryview):
+        data = data.cast("B")  # pyarrow gives signed bytes, which simplejpeg refuses
     pixels = _jpeg(data, mode) if bytes(data[:3]) == _JPEG else None
     if pixels is None:
         pixels = _pillow(data, mode)

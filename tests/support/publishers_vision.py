@@ -32,6 +32,23 @@ __all__ = [
     "write_tar_gz",
 ]
 
+# as listed on https://www.cs.toronto.edu/~kriz/cifar.html, in the order of the archive's "meta"
+FINE = b"""
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile
+cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp
+lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom
+oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake
+spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor
+train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+""".split()
+COARSE = b"""
+aquatic_mammals fish flowers food_containers fruit_and_vegetables household_electrical_devices
+household_furniture insects large_carnivores large_man-made_outdoor_things
+large_natural_outdoor_scenes large_omnivores_and_herbivores medium_mammals
+non-insect_invertebrates people reptiles small_mammals trees vehicles_1 vehicles_2
+""".split()
 WNIDS = (
     "n01440764",
     "n02102040",
@@ -87,10 +104,7 @@ def make_cifar100(folder: Path) -> dict[str, Path]:
     """``cifar-100-python.tar.gz``: 6 pictures to train on, 4 to test, with two labels each."""
     keys, counts = ("fine_labels", "coarse_labels"), (100, 20)
     top = "cifar-100-python"
-    meta = {
-        b"fine_label_names": [b"fine %d" % i for i in range(100)],
-        b"coarse_label_names": [b"coarse %d" % i for i in range(20)],
-    }
+    meta = {b"fine_label_names": FINE, b"coarse_label_names": COARSE}
     members = {
         f"{top}/file.txt~": b"",
         f"{top}/train": python2_pickle(_cifar_batch(7, 6, keys, counts)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import torchvision.io
@@ -48,6 +49,9 @@ def test_photographs_equal_torchvision(path: Path, mode: str) -> None:
     assert mine.dtype == torch.uint8 and mine.shape == (3 if mode == "RGB" else 1, 427, 640)
     assert torch.equal(mine, by_torchvision(data, mode))
     assert torch.equal(mine, decode_image(memoryview(data), mode))
+    signed = memoryview(pa.py_buffer(b"before" + data + b"after"))[6:-5]
+    assert signed.format == "b" and signed.readonly
+    assert torch.equal(mine, decode_image(signed, mode))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

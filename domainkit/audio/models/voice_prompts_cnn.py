@@ -20,10 +20,10 @@ class VoicePromptsCNN(nn.Module):
     Interspeech 2017): a voice is in how the spectrum is distributed, not in when.
 
     Input: log-mel features, frames first: float32 dense [B, T, bands], or a ``Ragged`` of items
-    [T_i, bands]. Output: logits, float32 [B, num_classes]. Recordings are padded inside, and what lies
-    behind a recording's end stays zero in every layer and counts in no mean, so its logits are the
-    same alone and in any batch, to 1e-4. While training, batch normalisation looks at true frames
-    only.
+    [T_i, bands]. Output: logits, float32 [B, num_classes]. Recordings are padded inside, and what
+    lies behind a recording's end stays zero in every layer and counts in no mean, so its logits are
+    the same alone and in any batch, to 1e-4. While training, batch normalisation looks at true
+    frames only.
 
     Args:
         bands: mel bands of the input.

@@ -48,9 +48,9 @@ class ColorJitter(Transform):
 
     Exactness, against torchvision's ``adjust_brightness``, ``_contrast``, ``_saturation`` and
     ``_hue`` in the same order with the same factors: one of them within 1 level (uint8) or 2e-6
-    (floating); all four, uint8: more than 2 levels in fewer than one value of 10,000 (a level cut
-    the other way before a steep step is magnified by it). float16 and bfloat16 are worked on in
-    float32.
+    (floating); all four within 1e-5 (floating), and of uint8 values fewer than one in 10,000 by
+    more than 2 levels (a level cut the other way before a steep step is magnified by it). float16
+    and bfloat16 are worked on in float32.
 
     Raises:
         TransformError: wrong arguments, dtype, shape or number of channels.

@@ -98,8 +98,8 @@ class RandomCrop(Transform):
         if any(sides):
             x = pad(x, sides, value=self.fill)
         if not x.is_cuda and len(x):  # 4 times as fast on a CPU as the indexing below
-            corners = zip(x, places.tolist(), strict=True)
-            return torch.stack([p[:, i : i + height, j : j + width] for p, (i, j) in corners])
+            pairs = zip(x, places.tolist(), strict=True)
+            return torch.stack([p[:, i : i + height, j : j + width] for p, (i, j) in pairs])
         # every window of every picture as a view, of which one per picture is copied
         windows = x.unfold(2, height, 1).unfold(3, width, 1)
         places = places.to(x.device)

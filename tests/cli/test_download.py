@@ -1,0 +1,120 @@
+"""``domainkit download``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import COMMAND, invoke, run
+from support.faults import hold_after, status
+
+from domainkit.cards import load_card
+from domainkit.dataset import load_dataset
+from domainkit.model_cards import load_model_card
+
+IMAGES = "/example.org/small/train-images.gz"
+ALL = ["test-images.gz", "test-labels.gz", "train-images.gz", "train-labels.gz"]
+
+
+def test_a_line_for_each_split(small: Any) -> None:
+    done = run("download", "vision/small", env=small.env)
+    assert done.returncode == 0, done.stderr
+    train, test = done.stdout.splitlines()
+    assert train.startswith("vision/small, train: 600 rows, ")
+    assert test.startswith("vision/small, test: 40 rows, ")
+    for line in (train, test):
+        assert Path(line.rpartition(", ")[2], "store.json").is_file()
+    assert sorted(small.gets()) == ALL
+    assert "\x1b" not in done.stdout + done.stderr and "600/600 rows" in done.stderr
+
+
+def test_what_is_here_is_not_fetched_again(small: Any) -> None:
+    assert invoke("download", "vision/small", "-q").exit_code == 0
+    again = invoke("-q", "download", "vision/small")
+    assert again.exit_code == 0 and again.stderr == ""
+    assert sorted(small.gets()) == ALL
+    assert len(load_dataset("vision/small", "train")) == 600
+
+
+def test_one_split_fetches_only_its_files(small: Any) -> None:
+    result = invoke("download", "vision/small", "--split", "test", "--json")
+    (item,) = json.loads(result.stdout)["done"]
+    assert (item["name"], item["split"], item["rows"]) == ("vision/small", "test", 40)
+    assert sorted(small.gets()) == ["test-images.gz", "test-labels.gz"]
+
+
+def test_an_unknown_split_fetches_nothing(small: Any) -> None:
+    result = invoke("download", "vision/small", "--split", "tset")
+    assert result.exit_code == 2 and "'test'" in result.stderr
+    assert small.gets() == []
+
+
+def test_one_failure_does_not_stop_the_others(small: Any) -> None:
+    result = invoke("download", "vision/nothing", "vision/small", "text/nothing", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert [item["split"] for item in told["done"]] == ["train", "test"]
+    assert [item["name"] for item in told["errors"]] == ["vision/nothing", "text/nothing"]
+    assert "2 of 3 failed" in result.stderr
+
+
+def test_an_unknown_name_alone_is_wrong_use(small: Any) -> None:
+    result = invoke("download", "vision/smal")
+    assert result.exit_code == 2 and "'vision/small'" in result.stderr
+
+
+def test_a_server_that_lacks_the_file_is_a_failure(small: Any) -> None:
+    card = load_card("vision/small").source  # straight to the server: one address, no mirror
+    card.write_text(card.read_text().replace("https:/", small.server.url))
+    small.server.faults[IMAGES] = [status(404)]
+    result = invoke("download", "vision/small", "-q")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "train-images.gz could not be fetched" in result.stderr and "404" in result.stderr
+
+
+def test_offline_is_told(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOMAINKIT_OFFLINE", "1")
+    result = invoke("download", "vision/small")
+    assert result.exit_code == 1 and "DOMAINKIT_OFFLINE" in result.stderr
+    assert small.gets() == []
+
+
+def test_weights(fresh_home: Path) -> None:
+    result = invoke("download", "vision/fashion-cnn", "--json")
+    spec = load_model_card("vision/fashion-cnn").weights_spec("default")
+    (item,) = json.loads(result.stdout)["done"]
+    assert (item["weights"], item["file"]) == (spec.name, str(spec.file.path))
+    assert invoke("download", "vision/fashion-cnn", "--weights", "none").exit_code == 2
+
+
+def test_ctrl_c_stops_at_once_and_the_next_run_goes_on(small: Any) -> None:
+    reached = threading.Event()
+    small.server.faults[IMAGES] = [hold_after(500, reached)]
+    process = subprocess.Popen(
+        [*COMMAND, "download", "vision/small", "--split", "train"],
+        env={**os.environ, **small.env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert reached.wait(timeout=60)
+    part = small.home / "partial"
+    while not any(p.stat().st_size for p in part.glob("*.part")):  # until the bytes are on disk
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=20)  # the server would hold for ever
+    assert (process.returncode, out) == (130, "")
+    assert errors.endswith("stopped; run the same command again to go on\n")
+    assert "Traceback" not in errors
+    assert not list(small.home.glob("prepared/vision/small/*/store.json"))
+
+    again = invoke("download", "vision/small", "--split", "train")
+    assert again.exit_code == 0
+    ranges = [r.range for r in small.server.requests if r.path == IMAGES]
+    assert ranges == [None, "bytes=500-"]

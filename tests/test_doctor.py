@@ -1,0 +1,232 @@
+"""The doctor: each state told apart, and no broken library takes it down."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.command import invoke
+
+from domainkit import doctor
+from domainkit.doctor import Check, diagnose, usable
+from domainkit.probe import Answer, ask
+
+TORCH = Answer(
+    version="2.15.0+cu132",
+    facts={"cuda": "13.2", "hip": None, "devices": [], "mps": False, "threads": 2},
+)
+
+
+def libraries(folder: Path, monkeypatch: pytest.MonkeyPatch, **sources: str) -> None:
+    """Modules of these names and sources, for other processes to import."""
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source)
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    monkeypatch.setenv("PYTHONPATH", path)
+
+
+# -- the other process -------------------------------------------------------------------------
+
+
+def test_a_library_that_kills_its_process_is_told_and_the_rest_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries(
+        tmp_path,
+        monkeypatch,
+        segfaults="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        leaves="import os; os._exit(7)",
+        good="__version__ = '1.2'; print('a line of its own')",
+    )
+    answers = ask(["json", "segfaults", "leaves", "good"])
+    assert answers["json"].error == ""
+    assert answers["segfaults"].error.endswith("SIGSEGV")
+    assert answers["leaves"].error.endswith("exit code 7")
+    assert answers["good"] == Answer(version="1.2")
+
+
+def test_a_library_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    libraries(tmp_path, monkeypatch, hangs="import threading; threading.Event().wait()")
+    answers = ask(["json", "hangs"], timeout=2)
+    assert answers["json"].error == ""
+    assert "did not end within 2 s" in answers["hangs"].error
+
+
+def test_errors_and_warnings_are_brought_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries(
+        tmp_path,
+        monkeypatch,
+        broken="raise OSError('libcudart.so.12: cannot open shared object file')",
+        needy="import no_such_library",
+        warns="import warnings; warnings.warn('driver too\\nold')",
+    )
+    answers = ask(["broken", "needy", "warns", "no_such_library"])
+    assert answers["broken"].error.startswith("OSError: libcudart.so.12: cannot open")
+    assert not answers["broken"].missing
+    assert "no_such_library" in answers["needy"].error and not answers["needy"].missing
+    assert answers["warns"].warnings == ["driver too old"] and answers["warns"].error == ""
+    assert answers["no_such_library"].missing
+
+
+# -- what is made of the answers ---------------------------------------------------------------
+
+
+def test_this_machine() -> None:
+    checks = {check.name: check for check in diagnose()}
+    assert usable(list(checks.values()))
+    assert checks["torch"].found.startswith(torch.__version__)
+    assert checks["numpy"].found == np.__version__
+    assert "libsndfile" in checks["soundfile"].found
+    assert os.environ["DOMAINKIT_HOME"] in checks["cache"].found
+    assert checks["python"].found.endswith(sys.executable)
+    if torch.cuda.is_available():
+        assert torch.cuda.get_device_name(0) in checks["torch"].found
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            "OSError: libcudart.so.12: cannot open shared object file: No such file",
+            "this torch does not bring libcudart.so.12",
+        ),
+        (
+            "RuntimeError: Detected that PyTorch and TorchAudio were compiled with different "
+            "CUDA versions.",
+            "different CUDA versions. It was built for",
+        ),
+    ],
+)
+def test_a_broken_torchaudio_is_explained(
+    error: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_installed_version", lambda package: "2.11.0+cu130")
+    check = doctor._torchaudio(Answer(error=error), TORCH)
+    assert check.state == "warning" and words in check.found
+    assert "built for torch 2.11 with CUDA 13.0; here is torch 2.15.0+cu132" in check.found
+    assert "pip uninstall torchaudio" in check.fix and "torch<2.15" in check.fix
+
+
+def test_torchaudio_is_not_needed() -> None:
+    assert doctor._torchaudio(Answer(missing=True, error="ModuleNotFoundError"), TORCH).state == (
+        "ok"
+    )
+
+
+def test_torch() -> None:
+    assert doctor._torch(Answer(error="ModuleNotFoundError", missing=True)) == Check(
+        "torch", "fault", "not installed", "pip install torch"
+    )
+    broken = doctor._torch(Answer(error="ImportError: libnccl.so.2: undefined symbol"))
+    assert broken.state == "fault" and "libnccl" in broken.found and broken.fix
+    gpu = Answer(TORCH.version, facts={**TORCH.facts, "devices": ["NVIDIA H200"]})
+    assert "devices: NVIDIA H200" in doctor._torch(gpu).found
+
+
+def test_a_gpu_that_torch_cannot_use_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_nvidia_gpu", lambda: True)
+    old = Answer(TORCH.version, facts=TORCH.facts, warnings=["The NVIDIA driver is too old"])
+    check = doctor._torch(old)
+    assert check.state == "warning" and "too old" in check.found and "13.2" in check.fix
+    monkeypatch.setattr(doctor, "_nvidia_gpu", lambda: False)
+    assert doctor._torch(old).state == "ok"
+
+
+def test_torchvision_of_another_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = Answer("0.29.2", facts={"ops": ""})
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy", "torch==2.14.1"])
+    fits = doctor._torchvision(good, Answer("2.14.1+cu130", facts=TORCH.facts))
+    assert fits.state == "ok"
+    unfit = doctor._torchvision(good, TORCH)
+    assert unfit.state == "warning" and "wants torch==2.14.1; this is 2.15.0" in unfit.found
+    broken = doctor._torchvision(Answer("0.29.2", facts={"ops": "no custom C++ ops"}), TORCH)
+    assert broken.state == "warning" and "no custom C++ ops" in broken.found and broken.fix
+
+
+def test_an_old_library_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["pyarrow>=17", "x; extra=='y'"])
+    assert doctor._needed("pyarrow", "pyarrow", Answer("17.0.0")).state == "ok"
+    old = doctor._needed("pyarrow", "pyarrow", Answer("16.1"))
+    assert old.state == "warning" and "pyarrow>=17" in old.fix
+
+
+def test_a_missing_libsndfile_has_its_own_fix() -> None:
+    check = doctor._needed("soundfile", "soundfile", Answer(error="OSError: sndfile library not"))
+    assert check.state == "fault" and "libsndfile1" in check.fix
+
+
+# -- cache and environment ---------------------------------------------------------------------
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "file" / "cache"))
+    check = doctor._cache()
+    assert (
+        check.state == "fault" and "not a folder" in check.found and "DOMAINKIT_HOME" in check.fix
+    )
+    monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "new" / "cache"))
+    assert doctor._cache().state == "ok" and not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux's /proc")
+def test_a_read_only_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOMAINKIT_HOME", "/proc/domainkit")
+    assert doctor._cache().state == "fault"  # even for root
+
+
+@pytest.mark.parametrize(("free", "state"), [(10**8, "fault"), (10**9, "warning"), (10**12, "ok")])
+def test_free_disk(free: int, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"free": free})()
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: usage)
+    assert doctor._disk().state == state
+
+
+def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOMAINKIT_OFFLINE", "1")
+    monkeypatch.setenv("DOMAINKIT_MIRROR", "https://me:secret@mirror/x ftp://other")
+    monkeypatch.setenv("DOMAINKIT_CARDS", str(tmp_path))
+    monkeypatch.setenv("DOMAINKIT_OFLINE", "1")
+    checks = {check.name: check for check in doctor._environment()}
+    assert "forbidden" in checks["network"].found
+    assert checks["DOMAINKIT_MIRROR"].state == "warning"
+    assert "secret" not in checks["DOMAINKIT_MIRROR"].found
+    assert checks["DOMAINKIT_CARDS"].state == checks["DOMAINKIT_OFLINE"].state == "warning"
+    (tmp_path / "vision").mkdir()
+    monkeypatch.setenv("DOMAINKIT_MIRROR", "https://mirror/x")
+    checks = {check.name: check for check in doctor._environment()}
+    assert checks["DOMAINKIT_CARDS"].state == checks["DOMAINKIT_MIRROR"].state == "ok"
+
+
+def test_a_check_has_one_of_three_states() -> None:
+    with pytest.raises(ValueError, match="ok, warning or fault"):
+        Check("x", "bad", "")
+
+
+# -- the verb ----------------------------------------------------------------------------------
+
+
+def test_the_verb_exits_with_1_when_something_needed_is_broken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [Check("torch", "ok", "2.15"), Check("torchaudio", "warning", "broken", "remove it")]
+    monkeypatch.setattr(doctor, "diagnose", lambda: found)
+    well = invoke("doctor")
+    assert well.exit_code == 0
+    assert well.stdout.splitlines() == [
+        "ok       torch       2.15",
+        "warning  torchaudio  broken",
+        "                     -> remove it",
+        "",
+        "domainkit works here, 1 warning",
+    ]
+    found.append(Check("numpy", "fault", "not installed", "pip install numpy"))
+    ill = invoke("doctor", "--json")
+    assert ill.exit_code == 1 and '"usable": false' in ill.stdout
+    assert "1 fault: domainkit does not work here" in invoke("doctor").stdout

@@ -1,0 +1,57 @@
+"""The notebooks run from the first cell to the last, offline, and show what they promise."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+
+# what a kernel and its client warn of is theirs; it is the notebook that is on trial
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(scope="module")
+def tour() -> Any:
+    notebook = nbformat.read(ROOT / "notebooks" / "tour.ipynb", as_version=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOMAINKIT_OFFLINE", "1")
+        patch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        client = NotebookClient(notebook, timeout=300, kernel_name="python3")
+        return client.execute(cwd=str(ROOT / "notebooks"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_committed_without_outputs(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+
+
+def test_the_tour_shows_pictures_tables_and_sound(tour: Any) -> None:
+    shown = [output for cell in tour.cells for output in cell.get("outputs", ())]
+    assert not [o for o in shown if o.output_type == "error"]
+    assert not [o.text for o in shown if o.get("name") == "stderr"]
+    data = [o.data for o in shown if "data" in o]
+    assert sum("image/png" in d for d in data) == 4  # grid, augmentation, predictions, log-mel
+    html = [d["text/html"] for d in data if "text/html" in d]
+    assert sum("<thead>" in table for table in html) == 3  # the datasets
+    assert any("<img" in table for table in html)
+    assert any(table.count("<audio") > 1 for table in html)
+
+
+def test_the_tour_reaches_the_accuracies(tour: Any) -> None:
+    text = "".join(o.text for c in tour.cells for o in c.get("outputs", ()) if "text" in o)
+    pretrained = [float(found) for found in re.findall(r"pretrained: accuracy ([\d.]+)", text)]
+    trained = [float(found) for found in re.findall(r"trained here: accuracy ([\d.]+)", text)]
+    assert len(pretrained) == 3 and min(pretrained) > 0.8
+    assert len(trained) == 1 and min(trained) > 0.65
+    assert "the same pictures: True" in text

@@ -1,0 +1,148 @@
+"""The training loop against a loop written out here, and the accuracy against counting."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from support.rows import dataset
+from torch import nn
+
+import domainkit as dk
+from domainkit.dataset import Dataset
+from domainkit.features import Label, Tensor
+from domainkit.loader import Loader
+from domainkit.training import evaluate, fit
+
+N, CLASSES = 90, 3
+
+
+@pytest.fixture(scope="module")
+def ds(tmp_path_factory) -> Dataset:
+    """Three clouds of points that a line can tell apart."""
+    rng = np.random.default_rng(0)
+    centres = np.array([[4, 0], [-4, 1], [0, -5]])
+    rows = [
+        {"x": (centres[i % 3] + rng.normal(size=2)).astype(np.float32), "label": i % 3}
+        for i in range(N)
+    ]
+    features = {"x": Tensor(shape=(2,)), "label": Label(names=("a", "b", "c"))}
+    return dataset(tmp_path_factory.mktemp("training"), rows, features)
+
+
+def model() -> nn.Linear:
+    torch.manual_seed(1)
+    return nn.Linear(2, CLASSES)
+
+
+def by_hand(net: nn.Linear, ds: Dataset, optimizer: torch.optim.Optimizer, epochs: int, lr: float):
+    """The docstring of ``fit`` in code: warm-up over a tenth of the steps, then a cosine to 0."""
+    loader = Loader(ds, 16, shuffle=True, seed=2)
+    total = epochs * math.ceil(N / 16)
+    rising = max(1, round(0.1 * total))
+    losses, step = [], 0
+    for _ in range(epochs):
+        summed = 0.0
+        for batch in loader:
+            if step < rising:
+                rate = lr * (step + 1) / rising
+            else:
+                rate = lr * (1 + math.cos(math.pi * (step - rising) / (total - rising))) / 2
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss = nn.functional.cross_entropy(
+                net(batch["x"]), batch["label"], label_smoothing=0.1
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            summed += loss.item() * len(batch["label"])
+            step += 1
+        losses.append(summed / N)
+    return losses
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_fit_is_the_loop_it_says(ds, name):
+    losses = []
+    trained = model()
+    result = fit(
+        trained,
+        Loader(ds, 16, shuffle=True, seed=2),
+        field="x",
+        epochs=4,
+        lr=0.05,
+        weight_decay=0.02,
+        label_smoothing=0.1,
+        optimizer=name,
+        after_epoch=lambda epoch, loss: losses.append((epoch, loss)),
+    )
+    expected = model()
+    if name == "adamw":
+        optimizer = torch.optim.AdamW(expected.parameters(), weight_decay=0.02)
+    else:
+        optimizer = torch.optim.SGD(expected.parameters(), momentum=0.9, weight_decay=0.02)
+    expected_losses = by_hand(expected, ds, optimizer, 4, 0.05)
+    assert result is trained
+    assert not trained.training
+    torch.testing.assert_close(trained.weight, expected.weight)
+    torch.testing.assert_close(trained.bias, expected.bias)
+    assert [epoch for epoch, _ in losses] == [0, 1, 2, 3]
+    assert [loss for _, loss in losses] == pytest.approx(expected_losses, rel=1e-5)
+
+
+def test_fit_learns_and_repeats_itself(ds):
+    def run(num_threads: int) -> nn.Module:
+        loader = Loader(ds, 16, shuffle=True, num_threads=num_threads)
+        return fit(model(), loader, field="x", epochs=5, lr=0.1)
+
+    first, second = run(0), run(4)
+    assert torch.equal(first.weight, second.weight)
+    assert evaluate(first, Loader(ds, 32), field="x") >= 0.98 > evaluate(model(), Loader(ds, 32), field="x")
+
+
+def test_an_unknown_optimizer_is_refused(ds):
+    with pytest.raises(ValueError, match="one of adamw, sgd, got 'adam'"):
+        fit(model(), Loader(ds, 16), field="x", optimizer="adam")
+
+
+def test_nothing_to_train_on(ds):
+    before = model()
+    after = fit(model(), Loader(ds[:0], 16), field="x", epochs=2)
+    assert torch.equal(before.weight, after.weight)
+    assert evaluate(model(), Loader(ds[:0], 16), field="x") == 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 90, 200])
+def test_evaluate_counts(ds, batch_size):
+    net = model()
+    with torch.no_grad():
+        inputs = torch.stack([row["x"] for row in ds])
+        expected = (net(inputs).argmax(1).numpy() == ds["label"]).mean()
+    got = dk.evaluate(net, Loader(ds, batch_size, shuffle=True), field="x")
+    assert got == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluate_gives_the_mode_back_and_keeps_no_gradients(ds, training):
+    seen = []
+
+    class Watched(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append((self.training, torch.is_grad_enabled()))
+            return super().forward(x)
+
+    net = Watched(2, CLASSES).train(training)
+    evaluate(net, Loader(ds, 45), field="x")
+    assert seen == [(False, False)] * 2
+    assert net.training == training
+
+
+def test_another_target(ds):
+    class Answer(nn.Module):
+        def forward(self, label: torch.Tensor) -> torch.Tensor:
+            return nn.functional.one_hot(label, CLASSES).float()
+
+    assert evaluate(Answer(), Loader(ds, 45), field="label", target="label") == 1

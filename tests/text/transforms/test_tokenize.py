@@ -1,0 +1,132 @@
+"""Tokenize against the tokenizers library, text by text."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
+
+import domainkit as dk
+from domainkit.batch import Batch
+from domainkit.cards import data_folder
+from domainkit.errors import TransformError
+from domainkit.text.tokenizer import train_bpe
+from domainkit.text.transforms import Pad, Tokenize, Truncate
+from domainkit.text.transforms.tokenize import _load_once
+
+FILE = str(data_folder("transforms") / "text/sentiment-sentences-eval-1/tokenizer.json")
+TEXTS = ["Great phone!", "", "I didn't LIKE it - at all.", "日本 ünïcödé \U0001f600", "a\tb\nc"]
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_equals_one_by_one(texts: list[str]) -> None:
+    truth = [Tokenizer.from_file(FILE).encode(text).ids for text in texts]
+    out = Tokenize(FILE)(texts)
+    assert [item.tolist() for item in out] == truth
+    assert out.dtype == torch.int64 and out.device.type == "cpu"
+
+
+def test_equals_one_by_one_on_the_embedded_set() -> None:
+    texts = dk.load_dataset("text/sentiment-sentences", "test")[:300]["text"]
+    library = Tokenizer.from_file(FILE)
+    out = Tokenize(FILE)({"text": texts})["tokens"]
+    assert [item.tolist() for item in out] == [library.encode(text).ids for text in texts]
+
+
+def test_a_batch_keeps_its_text_and_other_fields() -> None:
+    batch = Batch({"text": TEXTS, "label": torch.arange(5)}, ids=torch.arange(5))
+    out = Tokenize(FILE)(batch)
+    assert out["text"] == TEXTS and out["label"] is batch["label"] and "tokens" not in batch
+    assert isinstance(out, Batch) and out.ids is batch.ids
+    other = Tokenize(FILE)({"text": TEXTS, "label": torch.empty(5, device="meta")})
+    assert other["tokens"].device.type == "meta"
+
+
+def test_then_truncate_and_pad() -> None:
+    batch = Pad(0)(Truncate(4)(Tokenize(FILE)({"text": TEXTS})))
+    rows = [Tokenizer.from_file(FILE).encode(text).ids[:4] for text in TEXTS]
+    assert [r[r != 0].tolist() for r in batch["tokens"]] == rows
+    assert batch["attention_mask"].sum(1).tolist() == [len(row) for row in rows]
+
+
+def test_leaves_out_the_files_own_truncation_and_padding(tmp_path: Path) -> None:
+    library = Tokenizer.from_file(FILE)
+    ids = [library.encode(text).ids for text in TEXTS]
+    library.enable_truncation(2)
+    library.enable_padding(length=7)
+    library.save(str(tmp_path / "t.json"))
+    assert [item.tolist() for item in Tokenize(str(tmp_path / "t.json"))(TEXTS)] == ids
+
+
+def test_special_tokens(tmp_path: Path) -> None:
+    library = Tokenizer.from_file(FILE)
+    library.post_processor = TemplateProcessing(
+        single="[MASK] $A [PAD]", special_tokens=[("[MASK]", 2), ("[PAD]", 0)]
+    )
+    path = str(tmp_path / "t.json")
+    library.save(path)
+    bare = Tokenizer.from_file(FILE).encode("Great phone!").ids
+    assert Tokenize(path)(["Great phone!"])[0].tolist() == [2, *bare, 0]
+    assert Tokenize(path, special_tokens=False)(["Great phone!"])[0].tolist() == bare
+
+
+def test_pickles_as_its_path_and_hashes() -> None:
+    op = Tokenize(Path(FILE))  # type: ignore[arg-type]
+    op(["warm"])
+    packed = pickle.dumps(op)
+    assert len(packed) < 400 + len(FILE)
+    again = pickle.loads(packed)
+    assert again == op and hash(again) == hash(op) == hash(Tokenize(FILE))
+    assert again(TEXTS).values.equal(op(TEXTS).values)
+
+
+def test_the_file_is_loaded_once_and_again_when_it_changed(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(train_bpe(["aa ab"] * 9, 10), encoding="utf-8")
+    op = Tokenize(str(path))
+    before = _load_once.cache_info().misses
+    first = op(["aa ab"])
+    op(["ab"])
+    assert _load_once.cache_info().misses == before + 1
+    path.write_text(train_bpe(["ba bb"] * 9, 9), encoding="utf-8")
+    os.utime(path, ns=(1, 1))
+    assert op(["aa ab"]).values.tolist() != first.values.tolist()
+    assert _load_once.cache_info().misses == before + 2
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ("one text", "takes a list of str, got str"),
+        (["a", 1], "got a list with int"),
+        ([b"a"], "got a list with bytes"),
+        (torch.zeros(2), "got Tensor"),
+        ({"text": [None]}, "got a list with NoneType"),
+    ],
+)
+def test_wrong_input(x: Any, message: str) -> None:
+    with pytest.raises(TransformError, match=message):
+        Tokenize(FILE)(x)
+
+
+def test_wrong_files(tmp_path: Path) -> None:
+    with pytest.raises(TransformError, match=r"there is no file '.*nothing\.json'"):
+        Tokenize(str(tmp_path / "nothing.json"))
+    with pytest.raises(TransformError, match=r"takes the path of a tokenizer\.json, got int"):
+        Tokenize(3)  # type: ignore[arg-type]
+    path = tmp_path / "bad.json"
+    path.write_text("{}", encoding="utf-8")
+    op = Tokenize(str(path))
+    with pytest.raises(TransformError, match=r"bad\.json' holds no tokenizer"):
+        op(["a"])
+    path.unlink()
+    with pytest.raises(TransformError, match="cannot be read: No such file"):
+        op(["a"])
