@@ -156,6 +156,7 @@ def test_only_what_needs_the_network_is_not_run(generated: dict[str, str]) -> No
 
 def test_every_name_that_is_mentioned_exists(generated: dict[str, str]) -> None:
     known = {*dk.list_datasets(), *dk.list_models(), *list_recipes()}
+    known.add("vision/fashion-mnits")  # misspelled to show the error
     pages = {path.name: path.read_text(encoding="utf-8") for path in PAGES} | generated
     assert {"vision/resnet50", "text/imdb"} <= set(NAME.findall("".join(pages.values())))
     for place, page in pages.items():
