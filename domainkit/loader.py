@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import operator
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -196,7 +197,7 @@ class Loader:
             yield from self._deliver(pending, epoch)
             return
         # batches of two or more threads are made side by side; their order is that of the steps
-        pool = ThreadPoolExecutor(self.num_threads, thread_name_prefix="domainkit-loader")
+        pool = _single_threaded_pool(self.num_threads)
         try:
             yield from self._deliver(self._ahead(pool, steps, epoch, order), epoch)
         finally:  # also on break, an exception and garbage collection
@@ -285,6 +286,28 @@ class _Done:
 
     def result(self) -> Any:
         return self._value
+
+
+def _single_threaded_pool(size: int) -> ThreadPoolExecutor:
+    """Threads in which a torch op stays on its thread.
+
+    Each Python thread that calls torch gets a set of OpenMP threads of its own, and together they
+    would crowd the cores. The setting is the thread's, except that it is also what threads born
+    later start with; so this one sets its own number again at the end.
+    """
+    own = torch.get_num_threads()
+    pool = ThreadPoolExecutor(size, thread_name_prefix="domainkit-loader")
+    born = threading.Barrier(size + 1)
+
+    def settle() -> None:
+        torch.set_num_threads(1)
+        born.wait()
+
+    for _ in range(size):
+        pool.submit(settle)
+    born.wait()
+    torch.set_num_threads(own)
+    return pool
 
 
 def _cpus() -> int:

@@ -1,7 +1,8 @@
 """A plain training loop: enough to train the small models of the zoo and to check a dataset.
 
 It is a loop a reader can copy: AdamW (or SGD with momentum, which suits sparse linear models), a
-linear warm-up into a cosine decay over all steps, and cross-entropy. Larger trainings belong in Lightning, accelerate or a script of one's own.
+linear warm-up into a cosine decay over all steps, and cross-entropy. Larger trainings belong in
+Lightning, accelerate or a script of one's own.
 """
 
 from __future__ import annotations

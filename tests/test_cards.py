@@ -125,7 +125,9 @@ def test_listing_one_domain(domain):
     assert list_datasets(domain) == [n for n in SHIPPED if n.startswith(domain + "/")] != []
 
 
-@pytest.mark.parametrize(("domain", "answer"), [("visoin", "'vision'"), ("", "audio, text, vision")])
+@pytest.mark.parametrize(
+    ("domain", "answer"), [("visoin", "'vision'"), ("", "audio, text, vision")]
+)
 def test_listing_an_unknown_domain(domain, answer):
     with pytest.raises(NotFoundError, match=f"no domain {domain!r}.*{answer}"):
         list_datasets(domain)

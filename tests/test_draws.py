@@ -231,9 +231,7 @@ def test_normal_is_finite_at_both_ends(monkeypatch):
         assert make([0]).normal(1).isfinite().all()
 
 
-@given(
-    lengths=st.lists(st.integers(0, 20), max_size=8), start=st.integers(0, 100), first=WORD
-)
+@given(lengths=st.lists(st.integers(0, 20), max_size=8), start=st.integers(0, 100), first=WORD)
 def test_uniform_ragged_is_uniform_sample_by_sample(lengths, start, first):
     offsets = torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int64)
     draws = make(range(first, first + len(lengths)), seed=8, epoch=1, op=2)

@@ -132,7 +132,14 @@ def test_numbers_collate():
 
 def test_label_by_index_and_by_name():
     label = Label(names=("a", "ä", "c"))
-    assert [label.encode(v) for v in (0, 2, np.int32(1), np.uint8(2), "a", "ä")] == [0, 2, 1, 2, 0, 1]
+    assert [label.encode(v) for v in (0, 2, np.int32(1), np.uint8(2), "a", "ä")] == [
+        0,
+        2,
+        1,
+        2,
+        0,
+        1,
+    ]
     assert same(label.decode(1), 1)
 
 
@@ -223,7 +230,9 @@ def test_boxes_refuse_other_shapes(shape):
         Boxes().encode(np.zeros(shape))
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "float16", "float32", "float64", "bool"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int16", "int64", "float16", "float32", "float64", "bool"]
+)
 def test_tensor_round_trip(dtype):
     feature = Tensor(dtype=dtype, shape=(2, 3))
     array = (np.random.default_rng(0).random((2, 3)) * 100).astype(dtype)

@@ -14,9 +14,15 @@ HEAVY = {"torch", "torchvision", "torchaudio", "numpy", "pyarrow", "PIL", "sound
 def loaded(code: str) -> set[str]:
     """The modules that a fresh Python holds after running ``code``."""
     listing = f"{code}\nimport sys\nsys.stdout.write('\\n' + ' '.join(sorted(sys.modules)))"
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONWARNINGS", "PYTHONSTARTUP")}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("PYTHONWARNINGS", "PYTHONSTARTUP")
+    }
     done = subprocess.run(
-        [sys.executable, "-c", listing], capture_output=True, text=True, env=environment, check=False
+        [sys.executable, "-c", listing],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

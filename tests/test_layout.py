@@ -109,7 +109,7 @@ def dotted(file: Path) -> str:
 
 
 def room(name: str) -> str:
-    """The room of a module of domainkit: "store", "cli", "D.transforms" ("" is domainkit itself)."""
+    """The room of a module: "store", "cli", "D.transforms" ("" is domainkit itself)."""
     _, *rest = name.split(".")
     if not rest:
         return ""
@@ -239,7 +239,8 @@ def test_torchaudio_and_torchtext_are_not_needed():
 def test_the_reader_of_imports_sees_all_kinds(tmp_path):
     source = (
         "import a\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import b\n"
-        "else:\n    import c\nclass C:\n    import d\n    def f(self):\n        from domainkit import e\n"
+        "else:\n    import c\nclass C:\n    import d\n"
+        "    def f(self):\n        from domainkit import e\n"
         "try:\n    import g.h\nexcept ImportError:\n    pass\n"
     )
     file = tmp_path / "x.py"
@@ -293,7 +294,10 @@ def test_every_module_says_what_it_is(file):
 
 # -- names -------------------------------------------------------------------------------------
 
-DOORS = ["domainkit", *(f"domainkit.{d}{p}" for d in DOMAINS for p in ("", ".transforms", ".models"))]
+DOORS = [
+    "domainkit",
+    *(f"domainkit.{d}{p}" for d in DOMAINS for p in ("", ".transforms", ".models")),
+]
 MODULES = [dotted(f) for f in FILES if f.name != "__main__.py"]
 
 
@@ -329,7 +333,9 @@ def public_things() -> list[tuple[str, object]]:
     return things
 
 
-@pytest.mark.parametrize(("name", "thing"), public_things(), ids=lambda x: x if type(x) is str else "")
+@pytest.mark.parametrize(
+    ("name", "thing"), public_things(), ids=lambda x: x if type(x) is str else ""
+)
 def test_public_names_are_explained_by_example(name, thing):
     text = inspect.getdoc(thing)
     assert text, f"{name} has no docstring"

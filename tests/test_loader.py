@@ -388,7 +388,7 @@ def test_a_foreign_state_is_refused(ds, change, message):
 
 def test_all_that_differs_is_said(ds):
     state = Loader(ds[1:], 5).state_dict()
-    with pytest.raises(StateError, match="fingerprint is .*; shuffle is False"):
+    with pytest.raises(StateError, match=r"fingerprint is .*; shuffle is False"):
         Loader(ds, 5, shuffle=True).load_state_dict(state)
 
 

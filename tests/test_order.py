@@ -166,9 +166,7 @@ def test_impossible_epochs_are_refused(epoch):
         Permutation(10, 0, epoch)
 
 
-@given(
-    start=st.integers(0, 10**12), length=st.integers(0, 10_000), world_size=st.integers(1, 300)
-)
+@given(start=st.integers(0, 10**12), length=st.integers(0, 10_000), world_size=st.integers(1, 300))
 def test_ranks_share_everything_and_nothing_twice(start, length, world_size):
     shares = [rank_share(start, start + length, rank, world_size) for rank in range(world_size)]
     assert shares[0][0] == start

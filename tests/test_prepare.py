@@ -25,7 +25,11 @@ from domainkit.errors import (
 )
 from domainkit.prepare import fetch_files, find_reader, fingerprint, prepare, prepared_folder
 
-EXPECTED = [{"word": "null", "number": 0}, {"word": "eins", "number": 1}, {"word": "zwölf", "number": 12}]
+EXPECTED = [
+    {"word": "null", "number": 0},
+    {"word": "eins", "number": 1},
+    {"word": "zwölf", "number": 12},
+]
 
 
 @pytest.fixture
@@ -50,7 +54,9 @@ def test_a_private_dataset_by_name(own, fresh_home):
     assert list(ds) == EXPECTED
     assert ds.info == {"name": "vision/own", "split": "train", "license": "CC0-1.0"}
     assert ds._source.folder.parent == fresh_home / "prepared" / "vision" / "own"
-    assert ds.fingerprint == fingerprint(load_card("vision/own"), load_card("vision/own").split("train"))
+    assert ds.fingerprint == fingerprint(
+        load_card("vision/own"), load_card("vision/own").split("train")
+    )
 
 
 def test_the_reader_runs_once(own, tmp_path):
@@ -169,7 +175,9 @@ def test_a_wrong_number_of_rows_leaves_nothing(own, fresh_home):
 
 
 def test_a_failing_reader_leaves_nothing(own, fresh_home):
-    with pytest.raises(ReaderError, match=r"vision/own, train: rows\.txt: line 1 is not to be read"):
+    with pytest.raises(
+        ReaderError, match=r"vision/own, train: rows\.txt: line 1 is not to be read"
+    ):
         prepare(own({"splits.train.fail": 1}), "train")
     assert left(fresh_home) == []
 
@@ -215,7 +223,9 @@ def test_a_wrong_embedded_file_is_refused(own, fresh_home):
 
 def test_a_file_that_a_person_fetches(own, fresh_home):
     digest = hashlib.sha256(ROWS.encode()).hexdigest()
-    card = own({"files.rows": {"manual": "Sign the form at https://example.org.", "sha256": digest}})
+    card = own(
+        {"files.rows": {"manual": "Sign the form at https://example.org.", "sha256": digest}}
+    )
     with pytest.raises(ManualError, match=r"Sign the form at https://example\.org\.") as caught:
         prepare(card, "train")
     place = fresh_home / "manual" / "vision" / "own" / "rows"
@@ -229,7 +239,7 @@ def test_a_file_that_a_person_fetches(own, fresh_home):
 
 
 def test_an_unknown_split(own):
-    with pytest.raises(NotFoundError, match="has no split 'trian'. Did you mean 'train'"):
+    with pytest.raises(NotFoundError, match=r"has no split 'trian'\. Did you mean 'train'"):
         prepare(own(), "trian")
 
 

@@ -154,9 +154,8 @@ def test_imdb_equals_its_files(opened: Opened) -> None:
         with tarfile.open(made["archive"]) as tar:
             for member in tar:
                 parts = member.name.split("/")
-                if member.isfile() and len(parts) == 4 and parts[1] == split:
-                    if parts[2] in ("neg", "pos"):
-                        text = tar.extractfile(member).read().decode()
-                        theirs[parts[2], text] += 1
+                if member.isfile() and parts[1:-1] in ([split, "neg"], [split, "pos"]):
+                    text = tar.extractfile(member).read().decode()
+                    theirs[parts[2], text] += 1
         names = ("neg", "pos")
         assert Counter((names[r["label"]], r["text"]) for r in dataset) == theirs

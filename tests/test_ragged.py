@@ -270,7 +270,7 @@ def test_shapes_that_do_not_add_up_are_refused(shapes):
 def test_items_that_do_not_go_together_are_refused():
     with pytest.raises(ValueError, match="at least one item"):
         Ragged.from_list([])
-    with pytest.raises(ValueError, match="item 1 is torch.float32"):
+    with pytest.raises(ValueError, match=r"item 1 is torch\.float32"):
         Ragged.from_list([torch.zeros(2, dtype=torch.int64), torch.zeros(2)])
     with pytest.raises(ValueError, match="item 2"):
         Ragged.from_list([torch.zeros(2), torch.zeros(2), torch.zeros(2, 1)])

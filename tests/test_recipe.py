@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import domainkit as dk
@@ -113,6 +113,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @given(VALUES)
+@example("\x00\x1f\x7f\x80\u2028\U0010ffff\\\"'\n\r\t\b\f")
 def test_what_is_written_is_toml(value):
     assert same(tomllib.loads(f"value = {_toml(value)}")["value"], value)
 
@@ -125,7 +126,9 @@ def test_numpys_numbers_are_written_as_numbers(tmp_path):
 
 def test_defaults_are_left_out(tmp_path):
     save_recipe(T.Compose([T.Resize(64)]), tmp_path / "x.toml", summary="s")
-    assert tomllib.loads((tmp_path / "x.toml").read_text())["steps"] == [{"op": "Resize", "size": 64}]
+    assert tomllib.loads((tmp_path / "x.toml").read_text())["steps"] == [
+        {"op": "Resize", "size": 64}
+    ]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +52,7 @@ def test_two_parts_of_a_cut_are_the_whole(percent, total):
 @given(st.integers(1, 20), st.integers(0, 1000))
 def test_folds_are_disjoint_and_complete(folds, total):
     cuts = [100 * k // folds for k in range(folds + 1)]
-    seen = [i for a, b in zip(cuts, cuts[1:], strict=False) for i in rows(f"t[{a}%:{b}%]", total)]
+    seen = [i for a, b in pairwise(cuts) for i in rows(f"t[{a}%:{b}%]", total)]
     assert seen == list(range(total))
 
 

@@ -387,6 +387,20 @@ def test_what_is_not_a_folder_is_refused(tmp_path, place):
         Store(tmp_path / place)
 
 
+def test_a_record_batch_with_missing_bytes_is_refused(tmp_path, monkeypatch):
+    features = {"x": Tensor(dtype="uint8", shape=(4,))}
+    opened = store(tmp_path, [{"x": np.ones(4, np.uint8)}] * 3, features)
+    short = pa.Array.from_buffers(pa.binary(4), 3, [None, pa.py_buffer(bytes(5))])
+
+    class Short:
+        def get_batch(self, _: int) -> pa.RecordBatch:
+            return pa.RecordBatch.from_arrays([short], ["x"])
+
+    monkeypatch.setattr(opened, "_readers", [Short()])
+    with pytest.raises(StoreError, match=r"part-00000\.arrow is damaged"):
+        opened.raw(0)
+
+
 def test_damage_found_while_reading_names_the_file(tmp_path, monkeypatch):
     opened = store(tmp_path, 3)
 

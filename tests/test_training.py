@@ -52,9 +52,7 @@ def by_hand(net: nn.Linear, ds: Dataset, optimizer: torch.optim.Optimizer, epoch
                 rate = lr * (1 + math.cos(math.pi * (step - rising) / (total - rising))) / 2
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = nn.functional.cross_entropy(
-                net(batch["x"]), batch["label"], label_smoothing=0.1
-            )
+            loss = nn.functional.cross_entropy(net(batch["x"]), batch["label"], label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -100,7 +98,11 @@ def test_fit_learns_and_repeats_itself(ds):
 
     first, second = run(0), run(4)
     assert torch.equal(first.weight, second.weight)
-    assert evaluate(first, Loader(ds, 32), field="x") >= 0.98 > evaluate(model(), Loader(ds, 32), field="x")
+    assert (
+        evaluate(first, Loader(ds, 32), field="x")
+        >= 0.98
+        > evaluate(model(), Loader(ds, 32), field="x")
+    )
 
 
 def test_an_unknown_optimizer_is_refused(ds):

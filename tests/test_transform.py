@@ -138,9 +138,7 @@ def test_plan_and_repr_read_well():
     )
     assert pipeline.plan() == Plan((Pass((Add(1),), "torch"), Pass((Noise(),), "torch")))
     assert str(Compose([]).plan()) == "no passes"
-    assert repr(pipeline) == (
-        "Compose(  # own/recipe-1\n    Add(amount=1),\n    Noise(),\n)"
-    )
+    assert repr(pipeline) == ("Compose(  # own/recipe-1\n    Add(amount=1),\n    Noise(),\n)")
     assert repr(Compose([])) == "Compose(\n)"
 
 

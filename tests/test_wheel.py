@@ -53,7 +53,9 @@ def test_every_file_is_in_it_unchanged(wheel):
     inside = {name for name in names if name.startswith("domainkit/")}
     assert inside == set(expected)
     for name, path in expected.items():
-        assert hashlib.sha256(wheel.read(name)).digest() == hashlib.sha256(path.read_bytes()).digest()
+        assert (
+            hashlib.sha256(wheel.read(name)).digest() == hashlib.sha256(path.read_bytes()).digest()
+        )
 
 
 def test_it_holds_what_it_promises(wheel):

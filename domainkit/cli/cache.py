@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
 from domainkit import cache as store
+from domainkit.cache.layout import read_json
 from domainkit.cards import Card
-from domainkit.cli.held import all_prepared, held_file, slot_of
+from domainkit.cli.held import Prepared, all_prepared, held_file, slot_of
 from domainkit.cli.names import find
 from domainkit.cli.options import Json, new_app
 from domainkit.cli.show import document, line, plural, size, table
@@ -45,52 +47,22 @@ def ls(json: Json = False) -> None:
     Example:
       domainkit cache ls
     """
-    files = sorted(store.entries(), key=lambda entry: -entry.last_used)
-    prepared = sorted(all_prepared(), key=lambda split: -split.last_used)
-    partial = sorted((store.home() / "partial").glob("*.part"))
-    total = sum(e.size for e in files) + sum(s.size for s in prepared)
-    total += sum(p.stat().st_size for p in partial)
-    if json:
-        document(
-            {
-                "folder": str(store.home()),
-                "bytes": total,
-                "files": [
-                    {
-                        "path": str(entry.path),
-                        "bytes": entry.size,
-                        "last_used": _when(entry.last_used).isoformat(),
-                        "urls": list(entry.urls),
-                        "digest": entry.digest,
-                        "sha256": entry.sha256,
-                        "trusted_on_first_use": entry.trusted_on_first_use,
-                    }
-                    for entry in files
-                ],
-                "prepared": [
-                    {
-                        "name": split.name,
-                        "split": split.split,
-                        "path": str(split.folder),
-                        "rows": split.rows,
-                        "bytes": split.size,
-                        "last_used": _when(split.last_used).isoformat(),
-                    }
-                    for split in prepared
-                ],
-                "partial": [{"path": str(p), "bytes": p.stat().st_size} for p in partial],
-            }
-        )
-        return
-    rows = {
-        "files": [(size(e.size), _day(e.last_used), e.path.name) for e in files],
-        "prepared": [(size(s.size), _day(s.last_used), f"{s.name}, {s.split}") for s in prepared],
-        "unfinished": [(size(p.stat().st_size), _day(p.stat().st_mtime), p.name) for p in partial],
+    kept = {
+        "files": [_file_facts(entry) for entry in store.entries()],
+        "prepared": [_split_facts(split) for split in all_prepared()],
+        "unfinished": [_partial_facts(path) for path in (store.home() / "partial").glob("*.part")],
     }
-    for title, part in rows.items():
-        if part:
+    for items in kept.values():
+        items.sort(key=lambda item: item["last_used"], reverse=True)
+    total = sum(item["bytes"] for items in kept.values() for item in items)
+    if json:
+        document({"folder": str(store.home()), "bytes": total, **kept})
+        return
+    for title, items in kept.items():
+        if items:
             line(title)
-            table(part, right=(0,))
+            rows = [(size(i["bytes"]), _day(i["last_used"]), _label(i)) for i in items]
+            table(rows, right=(0,))
     line(f"{size(total)} in {store.home()}")
 
 
@@ -116,12 +88,20 @@ def rm(
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("nobody can be asked here: give --yes to remove these")
-        if not typer.confirm(f"Remove {size(total)}?"):
+        if not _agreed(f"Remove {size(total)}?"):
             line("nothing was removed")
             raise typer.Exit(1)
     for thing in things:
         thing.remove()
     line(f"removed {plural(len(things), 'item')}, {size(total)}")
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except typer.Abort:  # Ctrl-C, or the end of the input
+        line()
+        return False
 
 
 @dataclass(frozen=True)
@@ -178,9 +158,50 @@ def _things(name: str) -> Iterator[_Thing]:
             yield _Thing(where, bytes_, slot.key, paths, held.entry)
 
 
-def _when(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _file_facts(entry: store.Entry) -> dict[str, Any]:
+    return {
+        "path": str(entry.path),
+        "bytes": entry.size,
+        "last_used": _when(entry.last_used),
+        "urls": list(entry.urls),
+        "digest": entry.digest,
+        "sha256": entry.sha256,
+        "trusted_on_first_use": entry.trusted_on_first_use,
+    }
 
 
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+def _split_facts(split: Prepared) -> dict[str, Any]:
+    return {
+        "name": split.name,
+        "split": split.split,
+        "path": str(split.folder),
+        "rows": split.rows,
+        "bytes": split.size,
+        "last_used": _when(split.last_used),
+    }
+
+
+def _partial_facts(path: Path) -> dict[str, Any]:
+    note = read_json(path.with_suffix(".json")) or {}
+    stat = path.stat()
+    return {
+        "path": str(path),
+        "url": note.get("url"),
+        "bytes": stat.st_size,
+        "last_used": _when(stat.st_mtime),
+    }
+
+
+def _label(item: dict[str, Any]) -> str:
+    if "split" in item:
+        return f"{item['name']}, {item['split']}"
+    return Path(urlsplit(item.get("url") or item["path"]).path).name
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _day(when: str) -> str:
+    """In the time of the machine, to the minute."""
+    return datetime.fromisoformat(when).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -55,4 +55,5 @@ def _verdict(checks: list[Check]) -> str:
     count = Counter(check.state for check in checks)
     if count["fault"]:
         return f"{plural(count['fault'], 'fault')}: domainkit does not work here; see the arrows"
-    return f"domainkit works here, {plural(count['warning'], 'warning')}"
+    warned = f", {plural(count['warning'], 'warning')}" if count["warning"] else ""
+    return f"domainkit works here{warned}"

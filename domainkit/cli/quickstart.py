@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from domainkit.cli.options import DOMAIN_HELP, Quiet, new_app
-from domainkit.cli.show import line, paint, plural, table
+from domainkit.cli.show import line, paint, plural, table, wrapped
 from domainkit.errors import NotFoundError, nearest
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class Plan:
 
 
 PLANS = {
-    "vision": Plan("vision/fashion-mnist-mini", "vision/fashion-cnn", 4, 32, 0.006),
-    "audio": Plan("audio/voice-prompts", "audio/voice-prompts-cnn", 6, 32, 0.004),
-    "text": Plan("text/sentiment-sentences", "text/sentiment-bag", 6, 32, 0.005),
+    "vision": Plan("vision/fashion-mnist-mini", "vision/fashion-cnn", 3, 32, 0.006),
+    "audio": Plan("audio/voice-prompts", "audio/voice-prompts-cnn", 5, 32, 0.004),
+    "text": Plan("text/sentiment-sentences", "text/sentiment-bag", 6, 32, 2.0),
 }
 
 
@@ -81,7 +81,7 @@ def quickstart(
         raise NotFoundError(f"There is no domain {domain!r}. {nearest(domain, PLANS)}")
     plans = [PLANS[domain]] if domain else list(PLANS.values())
     line("loading torch")
-    with _offline():
+    with _offline(), _one_thread():
         outcomes = [_run(plan) for plan in plans]
     _summary(outcomes)
     _what_next(plans[0])
@@ -117,11 +117,15 @@ def _run(plan: Plan) -> Outcome:
 def _show(train: Dataset) -> None:
     from domainkit.display import sample_text
 
+    wide = max(map(len, train.columns)) + 2
     for k in range(SAMPLES):
         index = k * len(train) // SAMPLES  # neighbours are often alike
         line()
         for text in sample_text(train, index):
-            line(f"  {text}".rstrip())
+            if text[:1].isspace():  # a row of a picture
+                line(f"  {text}")
+            else:
+                wrapped(f"  {text[:wide]}", text[wide:])
     line()
 
 
@@ -181,3 +185,20 @@ def _offline() -> Iterator[None]:
             del os.environ["DOMAINKIT_OFFLINE"]
         else:
             os.environ["DOMAINKIT_OFFLINE"] = before
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for each tensor operation: these models are too small for more.
+
+    The loader's threads fill the other cores. Where something else runs as well, threads that wait
+    for each other within an operation spin, and made an epoch take 12 times as long.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -45,12 +45,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=60_000)
     n = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, DOMAINKIT_HOME=folder):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.dict(os.environ, DOMAINKIT_HOME=folder),
+    ):
         features = {"image": Image(mode="L", shape=(1, 28, 28)), "label": Label()}
         start = time.perf_counter()
         made = write_store(Path(folder) / "s", rows(n), features, fingerprint="f")
         seconds = time.perf_counter() - start
-        print(f"write {n:,} rows of 28 x 28      {n / seconds:12,.0f} rows/s, {made.nbytes:,} bytes")
+        print(
+            f"write {n:,} rows of 28 x 28      {n / seconds:12,.0f} rows/s, {made.nbytes:,} bytes"
+        )
         print(f"open the store               {milliseconds(lambda: Store(made.folder))}")
         opened = Store(made.folder)
         assert opened._views == {}, "opening read a record batch"
@@ -72,7 +77,8 @@ def main() -> None:
             start = time.perf_counter()
             for i in order:
                 read(i)
-            print(f"random rows, {name:15s} {len(order) / (time.perf_counter() - start):12,.0f} rows/s")
+            rate = len(order) / (time.perf_counter() - start)
+            print(f"random rows, {name:15s} {rate:12,.0f} rows/s")
         start = time.perf_counter()
         labels = ds["label"]
         print(f"a whole column of labels     {(time.perf_counter() - start) * 1e3:12.3f} ms")

@@ -35,7 +35,7 @@ def test_path(fresh_home: Path) -> None:
 def test_an_empty_cache(fresh_home: Path) -> None:
     assert invoke("cache", "ls").stdout == f"0 B in {fresh_home}\n"
     told = json.loads(invoke("cache", "ls", "--json").stdout)
-    assert (told["bytes"], told["files"], told["prepared"], told["partial"]) == (0, [], [], [])
+    assert (told["bytes"], told["files"], told["prepared"], told["unfinished"]) == (0, [], [], [])
 
 
 def test_ls_shows_files_and_splits(small: Any) -> None:
@@ -76,8 +76,9 @@ def test_rm_takes_unfinished_downloads(small: Any, fresh_home: Path) -> None:
     digest = load_card("vision/small").files["train-images"].digest
     key = str(digest).replace(":", "-")
     (partial / f"{key}.part").write_bytes(b"some")
-    (partial / f"{key}.json").write_text("{}")
-    assert "unfinished" in invoke("cache", "ls").stdout
+    (partial / f"{key}.json").write_text('{"url": "https://example.org/small/train-images.gz"}')
+    listed = invoke("cache", "ls").stdout.splitlines()
+    assert listed[0] == "unfinished" and listed[1].endswith("  train-images.gz")
     assert invoke("cache", "rm", "vision/small", "-y").exit_code == 0
     assert list(partial.iterdir()) == []
 

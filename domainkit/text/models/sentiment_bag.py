@@ -83,11 +83,13 @@ class SentimentBag(nn.Module):
             raise TransformError(f"SentimentBag takes tokens [L_i] or [B, L], got {shape}")
         if ids.dtype != torch.int64:
             raise TransformError(f"SentimentBag takes int64 tokens, got {ids.dtype}")
-        if len(ids) and not (0 <= int(ids.min()) and int(ids.max()) < self.vocab_size):
+        if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < self.vocab_size):
             raise TransformError(
                 f"SentimentBag knows ids 0..{self.vocab_size - 1}, got {int(ids.min())}.."
                 f"{int(ids.max())}: is it another tokenizer's?"
             )
+        # texts alone know no device: their tokens come on the CPU wherever the model is
+        ids, counts = ids.to(self.weight.device), counts.to(self.weight.device)
         text = torch.repeat_interleave(
             torch.arange(len(tokens), device=ids.device), counts, output_size=len(ids)
         )
