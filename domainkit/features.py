@@ -259,7 +259,7 @@ class Mask(Feature):
         return _expect_bytes(value, "Mask")
 
     def decode(self, raw: Any) -> torch.Tensor:
-        return _codec("vision").decode_image(raw, mode="L")[0]
+        return _codec("vision").decode_image(raw, mode="index")[0]
 
 
 @dataclass(frozen=True)

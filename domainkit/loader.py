@@ -236,18 +236,19 @@ class Loader:
         positions = np.arange(step.first, step.last) % max(len(self.dataset), 1)
         batch = self.dataset.batch(order[positions] if order is not None else positions)
         if self.device is None or self.device.type != "cuda":
-            if self.device is not None:
-                batch = batch.to(self.device)
-            return self._transformed(batch, epoch), None
+            return self._transformed(self._placed(batch), epoch), None
         with torch.cuda.device(self.device), torch.cuda.stream(self._side_stream()):
-            batch = batch.pin_memory().to(self.device, non_blocking=True)
-            batch = self._transformed(batch, epoch)
+            batch = self._transformed(self._placed(batch.pin_memory()), epoch)
             return batch, torch.cuda.current_stream().record_event()
+
+    def _placed(self, batch: Batch) -> Batch:
+        return batch if self.device is None else batch.to(self.device, non_blocking=True)
 
     def _transformed(self, batch: Batch, epoch: int) -> Batch:
         if self.transform is None:
             return batch
-        return self.transform(batch, Draws(seed=self.seed, epoch=epoch, ids=batch.ids))
+        batch = self.transform(batch, Draws(seed=self.seed, epoch=epoch, ids=batch.ids))
+        return self._placed(batch)  # what a transform made of strings is still on the host
 
     def _side_stream(self) -> torch.cuda.Stream:
         if self._stream is None:

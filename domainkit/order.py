@@ -1,9 +1,9 @@
 """The order of an epoch as a function: ``permutation[i]`` without a table.
 
 Position i of an epoch is mapped to a row by a keyed Feistel network over pairs (left, right) with
-``left < a`` and ``right < b``, where a * b is the smallest such product not below n. A result
-outside 0..n-1 is sent through the network again ("cycle walking") until it falls inside, which
-keeps the map one-to-one. Memory is the same for ten rows and for 10**10.
+``left < a`` and ``right < b``, where a is about the root of n and a * b is just not below n. A
+result outside 0..n-1 is sent through the network again ("cycle walking") until it falls inside,
+which keeps the map one-to-one. Memory is the same for ten rows and for 10**10.
 
 Source of the method: Black and Rogaway, "Ciphers with arbitrary finite domains" (CT-RSA 2002),
 their generalised Feistel network. The round keys come from Philox (``draws``); the round function
@@ -21,9 +21,13 @@ from domainkit.draws import MASK, philox
 __all__ = ["Permutation", "rank_share"]
 
 ROUNDS = 12
-# Below this many rows a round has few bits to hide behind: with 12 rounds and 6 rows, a chi-square
-# test over all 720 orders finds the bias (20 sigma); with 24 it does not (tests/test_order.py).
+# Below this many rows a round has few bits to hide behind: with 12 rounds a chi-square test over
+# all orders of 5 to 8 rows finds the bias (30 to 60 sigma), with 24 it does not
+# (tests/benchmarks/order.py).
 SMALL, SMALL_ROUNDS = 1 << 16, 24
+# Where both sides are odd each round is an even permutation, so odd ones never come: with 7 rows or
+# 9 the same test finds that, with many rows nothing does.
+TINY = 64
 ORDER_OP = 0xFFFF  # the op number reserved for the order: no transform draws from it
 
 
@@ -49,7 +53,8 @@ class Permutation:
         if not 0 <= epoch <= MASK:
             raise ValueError(f"epoch must be in [0, 2**32), got {epoch}")
         self.n = n
-        self._a = max(1, math.isqrt(max(n - 1, 0)) + 1)  # the smallest a with a * a >= n
+        side = math.isqrt(max(n - 1, 0)) + 1  # the smallest with side * side >= n
+        self._a = side + side % 2 if n < TINY else side
         self._b = max(1, -(-n // self._a))
         key = int(seed) & 0xFFFFFFFFFFFFFFFF
         block = np.arange(SMALL_ROUNDS if n < SMALL else ROUNDS, dtype=np.int64)

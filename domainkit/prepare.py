@@ -1,15 +1,12 @@
 """From a card to a prepared split: fetch its files, run its reader, write its store - once.
 
-A prepared split lives in ``<home>/prepared/<domain>/<name>/<split>-<fingerprint>``. The fingerprint
-covers everything the rows depend on, so a changed card prepares anew and never reads stale rows.
+Where the store lies, and when it has to be made again, is ``prepared``'s to say.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +17,11 @@ from domainkit import cache
 from domainkit.cards import Card, FileSpec, SplitSpec
 from domainkit.errors import CardError, DomainkitError, ManualError, nearest
 from domainkit.features import feature_from_spec
+from domainkit.prepared import fingerprint, prepared_folder
 from domainkit.progress import bar
-from domainkit.store import LAYOUT, Store, write_store
+from domainkit.store import Store, write_store
 
-__all__ = ["fetch_files", "find_reader", "prepare", "prepared_folder"]
+__all__ = ["fetch_files", "find_reader", "prepare"]
 
 
 def prepare(card: Card, split: str) -> Store:
@@ -52,7 +50,7 @@ def prepare(card: Card, split: str) -> Store:
                     folder,
                     _counted(reader(files, split, **spec.args), progress.advance),
                     {n: feature_from_spec(s, f"features.{n}") for n, s in card.features.items()},
-                    fingerprint=fingerprint(card, spec),
+                    fingerprint=fingerprint(card, split),
                     info={"name": card.name, "split": split, "license": card.license},
                     expected_rows=spec.rows,
                 )
@@ -63,9 +61,13 @@ def prepare(card: Card, split: str) -> Store:
 
 def fetch_files(card: Card, roles: Mapping[str, str]) -> dict[str, Path]:
     """The verified local paths of some of a card's files: role -> path; several at a time."""
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        paths = pool.map(lambda key: _local(card, card.files[key]), roles.values())
-        return dict(zip(roles, paths, strict=True))
+    pool = ThreadPoolExecutor(max_workers=4)
+    try:
+        paths = list(pool.map(lambda key: _local(card, card.files[key]), roles.values()))
+    finally:
+        # an interrupted notebook gets its prompt back at once; what is under way may finish
+        pool.shutdown(wait=False, cancel_futures=True)
+    return dict(zip(roles, paths, strict=True))
 
 
 def find_reader(card: Card, spec: SplitSpec) -> Callable[..., Iterable[Mapping[str, Any]]]:
@@ -95,32 +97,6 @@ def find_reader(card: Card, spec: SplitSpec) -> Callable[..., Iterable[Mapping[s
     except (TypeError, ValueError) as error:
         raise CardError(f"{where}: reader {spec.reader!r}: {error}") from error
     return reader
-
-
-def prepared_folder(card: Card, split: str) -> Path:
-    """Where the store of a split is, or will be."""
-    digest = fingerprint(card, card.split(split))
-    return cache.home() / "prepared" / card.name / f"{split}-{digest[:12]}"
-
-
-def fingerprint(card: Card, spec: SplitSpec) -> str:
-    """A digest (32 hex digits) of everything the rows of a split depend on."""
-    files = {}
-    for role, key in spec.files.items():
-        file = card.files[key]
-        files[role] = file.digest or [*file.urls, str(file.path), file.manual, file.size]
-    facts = {
-        "layout": LAYOUT,
-        "name": card.name,
-        "split": spec.name,
-        "files": files,
-        "features": {name: dict(spec) for name, spec in card.features.items()},
-        "order": list(card.features),
-        "reader": spec.reader,
-        "args": dict(spec.args),
-    }
-    text = json.dumps(facts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _local(card: Card, file: FileSpec) -> Path:

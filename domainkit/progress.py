@@ -19,6 +19,7 @@ from typing import Any, Protocol
 __all__ = ["Progress", "bar", "enable", "enabled"]
 
 _REDRAW_SECONDS = 0.1
+_TENTH_SECONDS = 2.0  # a log gets no more than one line for a tenth in this time
 _NOTE_SECONDS = 5.0  # a log gets no more than one line for a note in this time
 _UNKNOWN_TOTAL_SECONDS = 30.0  # a log gets a line this often where no total is known
 _switch: bool | None = None  # None: on in notebooks only
@@ -145,7 +146,7 @@ class _View:
 
 
 class _LogView(_View):
-    """A line on stderr for every tenth and for the end; a note waits for its turn."""
+    """A line on stderr for every tenth, if it took a while, and for the end; notes wait."""
 
     def __init__(self, name: str, total: int | None, unit: str) -> None:
         super().__init__(name, total, unit)
@@ -157,7 +158,8 @@ class _LogView(_View):
         tenths = min(10, 10 * self.done // self.total) if self.total else 0
         quiet = time.monotonic() - self._line_at
         noted = self.text not in ("", self._said) and quiet >= _NOTE_SECONDS
-        if tenths > self._tenths or noted or (not self.total and quiet >= _UNKNOWN_TOTAL_SECONDS):
+        tenth = tenths > self._tenths and quiet >= _TENTH_SECONDS  # short work gets its end only
+        if tenth or noted or (not self.total and quiet >= _UNKNOWN_TOTAL_SECONDS):
             self._tenths = max(tenths, self._tenths)
             self._said = self.text
             self._write(f"{tenths}0 %, " if tenths else "")

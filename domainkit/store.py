@@ -24,10 +24,10 @@ import numpy as np
 
 from domainkit.errors import CardError, DomainkitError, ReaderError, StoreError
 from domainkit.features import Feature, feature_from_spec
+from domainkit.prepared import LAYOUT
 
-__all__ = ["LAYOUT", "Store", "write_store"]
+__all__ = ["Store", "write_store"]
 
-LAYOUT = 1  # raise it when the layout changes: older stores are then refused by name
 BATCH_ROWS = 512
 PART_BYTES = 1 << 30
 

@@ -124,7 +124,7 @@ class _Predictor:
         device = next(model.parameters()).device
         results: list[Prediction] = []
         for batch in self._batches(inputs, batch_size):
-            ready = model.recipe(batch.to(device))
+            ready = model.recipe(batch.to(device)).to(device)
             scores = model(ready[card.forward]).softmax(-1).cpu()
             results.extend(_prediction(row, model.labels, top) for row in scores)
         return results

@@ -47,20 +47,23 @@ ALLOWED: dict[str, set[str]] = {
     "features": {"errors", "ragged"},
     "transform": {"draws", "errors", "ragged"},
     "recipe": {"cards", "errors", "transform"},
-    "store": {"errors", "features"},
-    "prepare": {"cache", "cards", "errors", "features", "progress", "store"},
+    "prepared": {"cache", "cards"},
+    "store": {"errors", "features", "prepared"},
+    "prepare": {"cache", "cards", "errors", "features", "prepared", "progress", "store"},
     "dataset": {
         *("batch", "cards", "errors", "features", "mixing", "prepare", "progress", "splits"),
     },
     "display": {"dataset", "errors", "features"},
     "loader": {"batch", "dataset", "draws", "errors", "order"},
     "training": {"loader", "progress"},
-    "interop": {"archive", "cache", "dataset", "errors", "features", "progress", "store"},
+    "interop": {
+        *("archive", "cache", "dataset", "errors", "features", "prepared", "progress", "store"),
+    },
     "zoo": {
         *("batch", "cache", "dataset", "errors", "features", "loader", "model_cards", "ragged"),
         *("recipe", "training", "transform"),
     },
-    "cli": {"cache", "cards", "errors", "model_cards", "progress"},
+    "cli": {"cache", "cards", "errors", "model_cards", "prepared", "progress"},
     "D": set(),
     "D.codec": {"errors"},
     "D.datasets": {"names"},
@@ -85,7 +88,7 @@ LATER: dict[str, set[str]] = {
 # rooms that load no torch and no numpy, so that `domainkit list` answers at once
 LIGHT = {
     *("", "__main__", "errors", "progress", "probe", "cards", "archive", "splits", "cache"),
-    *("names", "model_cards", "doctor", "cli", "D", "D.datasets"),
+    *("names", "model_cards", "prepared", "doctor", "cli", "D", "D.datasets"),
 }
 HEAVY = {
     *("torch", "torchvision", "torchaudio", "numpy", "pyarrow", "PIL", "scipy", "pandas"),

@@ -94,12 +94,13 @@ def test_fixed_points_and_successors_are_as_rare_as_they_should_be():
         assert stats.chisquare(seen, expected).pvalue > UNLIKELY
 
 
-def test_parity_of_the_order_is_a_coin():
+@pytest.mark.parametrize("n", [2, 7, 9, 12, 25, 49])
+def test_parity_of_the_order_is_a_coin(n):
     odd = 0
-    for epoch in range(1000):
-        order = whole(12, 1, epoch)
-        odd += int((order[:, None] > order).astype(int)[np.triu_indices(12, 1)].sum() % 2)
-    assert stats.binomtest(odd, 1000).pvalue > UNLIKELY
+    for epoch in range(400):
+        order = whole(n, 1, epoch)
+        odd += int((order[:, None] > order)[np.triu_indices(n, 1)].sum() % 2)
+    assert stats.binomtest(odd, 400).pvalue > UNLIKELY
 
 
 @pytest.mark.parametrize("n", [10**10, 2**48 - 1])

@@ -23,7 +23,8 @@ from domainkit.errors import (
     ReaderError,
     StoreError,
 )
-from domainkit.prepare import fetch_files, find_reader, fingerprint, prepare, prepared_folder
+from domainkit.prepare import fetch_files, find_reader, prepare
+from domainkit.prepared import fingerprint, prepared_folder
 
 EXPECTED = [
     {"word": "null", "number": 0},
@@ -54,9 +55,7 @@ def test_a_private_dataset_by_name(own, fresh_home):
     assert list(ds) == EXPECTED
     assert ds.info == {"name": "vision/own", "split": "train", "license": "CC0-1.0"}
     assert ds._source.folder.parent == fresh_home / "prepared" / "vision" / "own"
-    assert ds.fingerprint == fingerprint(
-        load_card("vision/own"), load_card("vision/own").split("train")
-    )
+    assert ds.fingerprint == fingerprint(load_card("vision/own"), "train")
 
 
 def test_the_reader_runs_once(own, tmp_path):
@@ -301,4 +300,4 @@ def test_fingerprints_do_not_depend_on_the_process(own):
         }
     )
     expected = hashlib.sha256(text.encode()).hexdigest()[:32]
-    assert fingerprint(card, card.split("train")) == expected
+    assert fingerprint(card, "train") == expected

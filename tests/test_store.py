@@ -24,7 +24,8 @@ import domainkit.store
 from domainkit.dataset import Dataset
 from domainkit.errors import DomainkitError, ReaderError, StoreError
 from domainkit.features import Boxes, Float, Image, Int, Label, Tensor, Text, Tokens
-from domainkit.store import BATCH_ROWS, LAYOUT, Store, write_store
+from domainkit.prepared import LAYOUT
+from domainkit.store import BATCH_ROWS, Store, write_store
 
 PART = "part-00000.arrow"
 
@@ -387,27 +388,24 @@ def test_what_is_not_a_folder_is_refused(tmp_path, place):
         Store(tmp_path / place)
 
 
-def test_a_record_batch_with_missing_bytes_is_refused(tmp_path, monkeypatch):
-    features = {"x": Tensor(dtype="uint8", shape=(4,))}
-    opened = store(tmp_path, [{"x": np.ones(4, np.uint8)}] * 3, features)
-    short = pa.Array.from_buffers(pa.binary(4), 3, [None, pa.py_buffer(bytes(5))])
-
-    class Short:
-        def get_batch(self, _: int) -> pa.RecordBatch:
-            return pa.RecordBatch.from_arrays([short], ["x"])
-
-    monkeypatch.setattr(opened, "_readers", [Short()])
-    with pytest.raises(StoreError, match=r"part-00000\.arrow is damaged"):
-        opened.raw(0)
-
-
-def test_damage_found_while_reading_names_the_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("fails", ["get_batch", "validate"])
+def test_damage_found_while_reading_names_the_file(tmp_path, monkeypatch, fails):
     opened = store(tmp_path, 3)
 
     class Broken:
-        def get_batch(self, _: int) -> None:
-            raise pa.ArrowInvalid("bad message")
+        """A reader, and the record batch it gives, whose lengths do not fit together."""
+
+        def get_batch(self, _: int) -> Broken:
+            return self.check("get_batch")
+
+        def validate(self) -> Broken:
+            return self.check("validate")
+
+        def check(self, name: str) -> Broken:
+            if name == fails:
+                raise pa.ArrowInvalid("bad lengths")
+            return self
 
     monkeypatch.setattr(opened, "_readers", [Broken()])
-    with pytest.raises(StoreError, match=r"part-00000\.arrow is damaged \(bad message\)"):
+    with pytest.raises(StoreError, match=r"part-00000\.arrow is damaged \(bad lengths\)"):
         opened.raw(0)

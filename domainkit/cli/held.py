@@ -5,7 +5,6 @@ Looks at records and sizes only; nothing is fetched, hashed or opened, and torch
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ from domainkit import cache
 from domainkit.cache.digest import Digest
 from domainkit.cache.layout import Slot, slot_for
 from domainkit.cards import Card, FileSpec
+from domainkit.prepared import prepared_folder
 
 __all__ = ["HeldFile", "Prepared", "all_prepared", "held_file", "prepared_split", "slot_of"]
-
-_LAYOUT = 1  # store.LAYOUT, which needs torch; a test holds the two together
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,7 @@ def slot_of(spec: FileSpec) -> Slot | None:
 
 def prepared_split(card: Card, split: str) -> Prepared | None:
     """The prepared form of a split as its card is now; None where there is none."""
-    folder = cache.home() / "prepared" / card.name / f"{split}-{_fingerprint(card, split)[:12]}"
-    return _read(card.name, folder)
+    return _read(card.name, prepared_folder(card, split))
 
 
 def all_prepared(name: str | None = None) -> Iterator[Prepared]:
@@ -112,23 +109,3 @@ def _read(name: str, folder: Path) -> Prepared | None:
         rows = None
     last = max(stat.st_atime, stat.st_mtime)  # opening a store reads its record
     return Prepared(name, folder.name.rpartition("-")[0], folder, rows, size, last)
-
-
-def _fingerprint(card: Card, split: str) -> str:
-    """``prepare.fingerprint``, which needs torch; a test holds the two together."""
-    spec = card.split(split)
-    files = {}
-    for role, key in spec.files.items():
-        file = card.files[key]
-        files[role] = file.digest or [*file.urls, str(file.path), file.manual, file.size]
-    facts = {
-        "layout": _LAYOUT,
-        "name": card.name,
-        "split": spec.name,
-        "files": files,
-        "features": {name: dict(feature) for name, feature in card.features.items()},
-        "order": list(card.features),
-        "reader": spec.reader,
-        "args": dict(spec.args),
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

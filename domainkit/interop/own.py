@@ -19,8 +19,9 @@ from domainkit import cache
 from domainkit.dataset import Dataset
 from domainkit.errors import DomainkitError, NotFoundError
 from domainkit.features import Feature, feature_from_spec
+from domainkit.prepared import LAYOUT
 from domainkit.progress import bar
-from domainkit.store import LAYOUT, Store, write_store
+from domainkit.store import Store, write_store
 
 __all__ = ["Overrides", "Rows", "expand", "file_facts", "own_dataset", "overrides", "whole_file"]
 

@@ -35,10 +35,12 @@ def decode_image(data: bytes | memoryview, mode: str = "RGB") -> torch.Tensor:
     Args:
         data: the bytes of a JPEG, PNG, BMP, GIF (first frame), TIFF or WebP file.
         mode: "RGB" or "L" (grey). Whatever the file holds - grey, palette, alpha, CMYK, 16 bits -
-            is turned into it; alpha is dropped, of 16 bits the upper 8 are kept.
+            is turned into it; alpha is dropped, of 16 bits the upper 8 are kept. "index" gives the
+            numbers of a palette or grey picture as they are: the classes of a segmentation mask.
 
     Returns:
-        uint8 tensor [C, H, W], C = 3 or 1, values 0..255; a view of rows of pixels [H, W, C].
+        uint8 tensor [C, H, W], C = 3 for "RGB", else 1, values 0..255; a view of rows of pixels
+        [H, W, C].
 
     Raises:
         DecodeError: the data is damaged, cut off or no picture.
@@ -48,11 +50,11 @@ def decode_image(data: bytes | memoryview, mode: str = "RGB") -> torch.Tensor:
         tensor([[[7, 7],
                  [7, 7]]], dtype=torch.uint8)
     """
-    if mode not in _COLORSPACE:
-        raise DecodeError(f"mode must be 'RGB' or 'L', got {mode!r}")
+    if mode not in ("RGB", "L", "index"):
+        raise DecodeError(f"mode must be 'RGB', 'L' or 'index', got {mode!r}")
     if isinstance(data, memoryview):
         data = data.cast("B")  # pyarrow gives signed bytes, which simplejpeg refuses
-    pixels = _jpeg(data, mode) if bytes(data[:3]) == _JPEG else None
+    pixels = _jpeg(data, mode) if mode != "index" and bytes(data[:3]) == _JPEG else None
     if pixels is None:
         pixels = _pillow(data, mode)
     return torch.from_numpy(pixels).permute(2, 0, 1)
@@ -119,6 +121,12 @@ def _pillow(data: bytes | memoryview, mode: str) -> np.ndarray:
 
 
 def _convert(picture: Any, mode: str) -> Any:
+    if mode == "index":
+        if picture.mode not in ("P", "L"):
+            raise DecodeError(
+                f"a mask has one number per pixel (palette or grey of 8 bits), got {picture.mode}"
+            )
+        return picture
     if picture.mode in _SIXTEEN_BITS:
         # Pillow would clip 16 bits to 8; the upper 8 are meant
         upper = np.clip(np.asarray(picture).astype(np.int64) >> 8, 0, 255).astype(np.uint8)

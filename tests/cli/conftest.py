@@ -1,4 +1,4 @@
-"""A small private dataset on a server of this machine, and the progress switch put back."""
+"""A small private dataset on a server of this machine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.server import FileServer
-
-from domainkit import progress
 
 ROWS = {"train": 600, "test": 40}
 PIXELS = 4
@@ -70,12 +68,6 @@ class Small:
     def gets(self) -> list[str]:
         """The names of the files that were asked for, in order of arrival."""
         return [r.path.rsplit("/", 1)[-1] for r in self.server.requests if r.method == "GET"]
-
-
-@pytest.fixture(autouse=True)
-def _progress_switch() -> Iterator[None]:
-    yield
-    progress.enable(None)
 
 
 @pytest.fixture

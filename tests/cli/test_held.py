@@ -6,19 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from domainkit import prepare, store
-from domainkit.cards import list_datasets, load_card
+from domainkit import prepare
+from domainkit.cards import load_card
 from domainkit.cli import held
 from domainkit.cli.names import find
 from domainkit.errors import NotFoundError
-
-
-@pytest.mark.parametrize("name", list_datasets())
-def test_fingerprints_are_the_same(name: str) -> None:
-    card = load_card(name)
-    for split, spec in card.splits.items():
-        assert held._fingerprint(card, split) == prepare.fingerprint(card, spec)
-    assert held._LAYOUT == store.LAYOUT
 
 
 def test_a_prepared_split_is_found_where_it_is(fresh_home: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from domainkit import progress
+
 __all__ = ["COMMAND", "invoke", "run"]
 
 COMMAND = [sys.executable, "-m", "domainkit"]
@@ -19,7 +21,10 @@ def invoke(*args: object, **kwargs: Any) -> Any:
     """``domainkit *args`` in this process: ``.exit_code``, ``.stdout``, ``.stderr``."""
     from domainkit.cli.main import app
 
-    result = CliRunner().invoke(app, [str(a) for a in args], prog_name="domainkit", **kwargs)
+    try:
+        result = CliRunner().invoke(app, [str(a) for a in args], prog_name="domainkit", **kwargs)
+    finally:
+        progress.enable(None)  # the command switches it on for its whole process
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

@@ -154,7 +154,7 @@ def test_an_enormous_picture_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_unknown_mode() -> None:
-    with pytest.raises(DecodeError, match="'RGB' or 'L'"):
+    with pytest.raises(DecodeError, match="'RGB', 'L' or 'index'"):
         decode_image(b"", mode="HSV")
 
 
@@ -181,3 +181,21 @@ def test_png_thumbnail() -> None:
 def test_png_refuses_other_arrays(image: torch.Tensor) -> None:
     with pytest.raises(TransformError, match="uint8 tensor"):
         encode_png(image)
+
+
+@pytest.mark.parametrize("mode", ["P", "L"])
+def test_index_keeps_the_numbers_of_a_mask(mode: str) -> None:
+    """Segmentation masks are often palette PNGs: the class is the index, not the colour's grey."""
+    classes = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    picture = Image.fromarray(classes)
+    if mode == "P":
+        picture.putpalette([(7 * i) % 256 for i in range(768)])
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    assert (decode_image(out.getvalue(), mode="index")[0].numpy() == classes).all()
+
+
+def test_index_of_a_coloured_picture_is_an_error() -> None:
+    png = encode_png(torch.zeros(3, 2, 2, dtype=torch.uint8))
+    with pytest.raises(DecodeError, match="one number per pixel"):
+        decode_image(png, mode="index")

@@ -88,8 +88,6 @@ class SentimentBag(nn.Module):
                 f"SentimentBag knows ids 0..{self.vocab_size - 1}, got {int(ids.min())}.."
                 f"{int(ids.max())}: is it another tokenizer's?"
             )
-        # texts alone know no device: their tokens come on the CPU wherever the model is
-        ids, counts = ids.to(self.weight.device), counts.to(self.weight.device)
         text = torch.repeat_interleave(
             torch.arange(len(tokens), device=ids.device), counts, output_size=len(ids)
         )
