@@ -483,6 +483,32 @@ def test_batches_are_made_side_by_side_and_given_in_order(ds):
     assert numbers(Loader(ds[:40], 10, transform=meet, num_threads=2)) == list(range(40))
 
 
+def test_torchs_own_threads_are_one_in_workers_and_as_before_elsewhere(ds):
+    inside = []
+
+    def note(batch: Batch, draws: Draws) -> Batch:
+        inside.append((threading.current_thread().name, torch.get_num_threads()))
+        return batch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for _ in Loader(ds, 4, transform=note, num_threads=3):
+            assert torch.get_num_threads() == 2
+        assert {count for _, count in inside} == {1}
+        assert all(name.startswith("domainkit-loader") for name, _ in inside)
+        inside.clear()
+        list(Loader(ds, 4, transform=note, num_threads=0))
+        assert {count for _, count in inside} == {2}
+        born_later = []
+        thread = threading.Thread(target=lambda: born_later.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        assert born_later == [2]
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(("num_threads", "prefetch"), [(1, 1), (4, 2), (2, 3), (0, 4)])
 def test_no_more_than_prefetch_batches_are_made_ahead(ds, num_threads, prefetch):
     made = []

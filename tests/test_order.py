@@ -81,6 +81,22 @@ def test_orders_of_neighbouring_epochs_and_seeds_do_not_correlate(n):
     assert abs(np.corrcoef(base[:-1], base[1:])[0, 1]) < 4.5 / math.sqrt(n)
 
 
+@pytest.mark.parametrize("n", [70_000, 1_000_000])
+@pytest.mark.parametrize("apart", ["one", "a side"])
+def test_steps_of_the_order_have_no_pattern(n, apart):
+    # the network works on (row // side, row % side): with too few rounds one of them goes on in
+    # step while the position does
+    side = Permutation(n, 0, 0)._a
+    by = 1 if apart == "one" else side
+    rows = np.concatenate([Permutation(n, 0, e)[np.arange(20_000)] for e in range(3)])
+    steps = rows[by:] - rows[:-by]
+    for modulus in (2, 3, 16, side, -(-n // side)):
+        counts = np.bincount(steps % modulus, minlength=modulus)
+        assert stats.chisquare(counts).pvalue > UNLIKELY, modulus
+    quotients = (rows[by:] // side - rows[:-by] // side) % side
+    assert stats.chisquare(np.bincount(quotients, minlength=side)).pvalue > UNLIKELY
+
+
 def test_fixed_points_and_successors_are_as_rare_as_they_should_be():
     n, epochs = 500, 1000
     orders = np.stack([whole(n, 9, epoch) for epoch in range(epochs)])
