@@ -1,4 +1,4 @@
-"""domainkit: datasets, GPU-accelerated transforms and pretrained models for vision, audio and text.
+"""domainkit: datasets, batch transforms and pretrained models for vision, audio and text.
 
 Everything public hangs on this module and is imported on first touch, so that ``import domainkit``
 costs milliseconds and loads no torch.

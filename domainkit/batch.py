@@ -19,6 +19,8 @@ class Batch(dict[str, Any]):
     Attributes:
         ids: int64 tensor [B] on the host: the ids of the samples in their dataset. Random draws
             belong to these ids.
+        transformed: whether a loader's transform made it; ``model.predict`` refuses such a batch,
+            since it applies the recipe itself.
 
     Example:
         >>> Batch({"image": torch.zeros(2, 3, 8, 8), "text": ["a", "b"]}, ids=torch.tensor([5, 9]))
@@ -27,22 +29,25 @@ class Batch(dict[str, Any]):
           text   2 strings
     """
 
-    def __init__(self, fields: Any = (), *, ids: torch.Tensor | None = None) -> None:
+    def __init__(
+        self, fields: Any = (), *, ids: torch.Tensor | None = None, transformed: bool = False
+    ) -> None:
         super().__init__(fields)
+        self.transformed = transformed
         self.ids = torch.empty(0, dtype=torch.int64) if ids is None else ids
 
     def copy(self) -> Batch:
-        return Batch(self, ids=self.ids)
+        return Batch(self, ids=self.ids, transformed=self.transformed)
 
     def to(self, *args: Any, **kwargs: Any) -> Batch:
         """Every tensor and ``Ragged`` moved as ``torch.Tensor.to`` would; strings stay."""
         moved = {k: v.to(*args, **kwargs) if _is_tensor(v) else v for k, v in self.items()}
-        return Batch(moved, ids=self.ids)
+        return Batch(moved, ids=self.ids, transformed=self.transformed)
 
     def pin_memory(self) -> Batch:
         """A copy in page-locked memory (needs CUDA)."""
         pinned = {k: v.pin_memory() if _is_tensor(v) else v for k, v in self.items()}
-        return Batch(pinned, ids=self.ids)
+        return Batch(pinned, ids=self.ids, transformed=self.transformed)
 
     def record_stream(self, stream: Any) -> None:
         """Tell CUDA's allocator that ``stream`` uses these tensors."""

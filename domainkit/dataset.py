@@ -219,6 +219,7 @@ class Dataset:
 
     def select_columns(self, names: Sequence[str]) -> Dataset:
         """The same rows with these columns only: what is left out is neither read nor decoded."""
+        names = [names] if isinstance(names, str) else list(names)
         for name in names:
             if name not in self._columns:
                 raise NotFoundError(

@@ -34,7 +34,7 @@ MASK = 0xFFFFFFFF
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)  # golden ratio and sqrt(3) - 1, as 32-bit fractions
 ROUNDS = 10
-MAX_OP = 0xFFFF  # ops of a pipeline are numbered 0, 1, 2 ...; the field is 16 bits wide
+MAX_OP = 0xFFFE  # ops of a pipeline are numbered 0, 1, 2 ...; 0xFFFF is the order's and nesting's
 MAX_ID = 1 << 48
 
 
@@ -78,7 +78,8 @@ class Draws:
         seed: any Python int; its low 64 bits are the key.
         epoch: in [0, 2**32).
         ids: int64 tensor [B], one id per sample in [0, 2**48).
-        op: which op of the pipeline is drawing; ``at(op)`` gives another op's numbers.
+        op: which op of the pipeline is drawing; ``at(op)`` gives a step's numbers.
+        depth: how deep in nested pipelines; ``at`` counts it.
 
     Every method returns one row per sample. ``start`` skips numbers already used by the same op,
     so ``uniform(2)`` and ``uniform(2, start=2)`` never overlap.
@@ -94,6 +95,7 @@ class Draws:
     epoch: int
     ids: torch.Tensor
     op: int = 0
+    depth: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.op <= MAX_OP:
@@ -118,8 +120,19 @@ class Draws:
         return len(self.ids)
 
     def at(self, op: int) -> Draws:
-        """The same samples' numbers for another op."""
-        return replace(self, op=op)
+        """The same samples' numbers for step ``op`` of a pipeline.
+
+        The draws of a step that is a pipeline itself (``draws.at(3).at(0)``) have a seed of their
+        own, made from this one's and its op, so that no two steps of any nesting share numbers.
+        """
+        if self.depth == 0:
+            return replace(self, op=op, depth=1)
+        seed = int(self.seed) & 0xFFFFFFFFFFFFFFFF
+        zero = torch.zeros(1, dtype=torch.int64)
+        # c2 of the order is 0xFFFF0000, of a step op << 16: this one is nobody else's
+        counter = (zero + self.op, zero, zero + ((MAX_OP + 1) << 16 | 1), zero + self.depth)
+        low, high, _, _ = philox(counter, (seed & MASK, seed >> 32))
+        return replace(self, seed=int(low[0]) | int(high[0]) << 32, op=op, depth=self.depth + 1)
 
     def bits(self, n: int, *, start: int = 0, device: Any = None) -> torch.Tensor:
         """int64 [B, n] with values uniform in [0, 2**32)."""

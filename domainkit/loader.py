@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +27,10 @@ import torch
 from domainkit.batch import Batch
 from domainkit.dataset import Dataset
 from domainkit.draws import Draws
-from domainkit.errors import StateError
+from domainkit.errors import StateError, TransformError
 from domainkit.order import Permutation, rank_share
+from domainkit.pipeline_check import check_pipeline
+from domainkit.transform import Compose
 
 __all__ = ["Loader"]
 
@@ -39,20 +42,26 @@ class Loader:
     """Batches of a dataset, epoch after epoch.
 
     Each ``for batch in loader`` runs one epoch and the next one runs the next; an epoch that is
-    left early (``break``) is over. ``state_dict`` says where it stands, ``load_state_dict`` goes on
+    left early (``break``), or only looked into by ``next(iter(loader))``, is over.
+    ``state_dict`` says where it stands, ``load_state_dict`` goes on
     there, at any world size, batch size and thread count.
+
+    A row that the dataset shows twice gets the same draws twice in an epoch.
 
     Args:
         dataset: a ``Dataset``.
         batch_size: samples per batch and rank.
         shuffle: a new order every epoch, or the dataset's own.
         seed: decides order and augmentation, together with the epoch.
-        transform: a recipe's name, or a callable ``transform(batch, draws)``; None for none.
+        transform: a recipe's name, or a callable ``transform(batch, draws)`` that gives a batch;
+            None for none. A callable with several random steps hands ``draws.at(0)``,
+            ``draws.at(1)`` ... to them, as ``Compose`` does: equal draws give equal numbers.
         device: where batches end up; on CUDA they are pinned, copied on a side stream and
             transformed there.
         last: what the end of an epoch that does not fill a global batch becomes: "short" (a smaller
             batch; the ranks' sizes differ by one at most, and a rank without a sample gets no
-            batch), "drop", or "pad" (filled up from the start of the order; counted in ``padded``).
+            batch: for DDP, which needs equal steps, choose another), "drop", or "pad" (filled up
+            from the start of the order; counted in ``padded``).
         num_threads: threads that read and decode; None takes the CPUs this process may use, at most
             8. 0 does everything in the calling thread.
         prefetch: batches prepared ahead.
@@ -97,6 +106,13 @@ class Loader:
             from domainkit.recipe import load_recipe
 
             transform = load_recipe(transform)
+        if not isinstance(dataset, Dataset):
+            raise TypeError(
+                f"Loader takes a domainkit Dataset, got {type(dataset).__name__}: load_dataset, "
+                "from_folder, from_arrow and from_hf make one"
+            )
+        if isinstance(transform, Compose):
+            check_pipeline(transform.steps, dataset.features)
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -108,9 +124,10 @@ class Loader:
         self.prefetch = prefetch
         self.rank, self.world_size = _place(rank, world_size)
         self.padded = 0  # samples repeated by last="pad" in the epochs so far
-        self._epoch = -1  # the epoch that runs, or ran last
+        self._epoch = 0  # the epoch that runs, ran last, or runs first
         self._cursor = 0  # samples of it that all ranks together have been given
-        self._resume = False  # the next iter() goes on at the cursor instead of starting an epoch
+        self._pending = True  # the next iterator begins at (epoch, cursor), not in a new epoch
+        self._current: object = None  # the iterator that moves the cursor: the newest
         self._stream: torch.cuda.Stream | None = None
 
     # -- where it stands -----------------------------------------------------------------------
@@ -118,27 +135,30 @@ class Loader:
     @property
     def epoch(self) -> int:
         """The epoch that runs, or ran last; the first is 0."""
-        return max(self._epoch, 0)
+        return self._epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next ``for`` loop run this epoch, from its start."""
+        """Make the next ``for`` loop run this epoch.
+
+        It begins at the epoch's start, unless a loaded state says where in this epoch to go on.
+        """
         if not 0 <= epoch < 1 << 32:
             raise ValueError(f"epoch must be in [0, 2**32), got {epoch}")
-        self._epoch, self._cursor, self._resume = operator.index(epoch), 0, True
+        if not (self._pending and self._epoch == epoch):
+            self._epoch, self._cursor, self._pending = operator.index(epoch), 0, True
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands, the same on every rank: a small JSON-safe dict.
 
         The cursor counts the samples that have been delivered, not those prefetched.
         """
-        started = self._epoch >= 0
         return {
             "version": STATE_VERSION,
             "fingerprint": self.dataset.fingerprint,
             "shuffle": self.shuffle,
             "seed": self.seed,
-            "epoch": self._epoch if started else 0,
-            "cursor": self._cursor if started else 0,
+            "epoch": self._epoch,
+            "cursor": self._cursor,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -169,7 +189,7 @@ class Loader:
             raise StateError(f"cursor {cursor} is outside 0..{len(self.dataset)}")
         if not 0 <= epoch < 1 << 32:
             raise StateError(f"epoch {epoch} is outside 0..2**32 - 1")
-        self.seed, self._epoch, self._cursor, self._resume = seed, epoch, cursor, True
+        self.seed, self._epoch, self._cursor, self._pending = seed, epoch, cursor, True
 
     def __len__(self) -> int:
         """Batches of a whole epoch on this rank."""
@@ -181,27 +201,28 @@ class Loader:
     # -- running -------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Batch]:
+        # a generator: nothing changes before the first batch is asked for
         left = len(self.dataset) - self._cursor
         needed = self.batch_size * self.world_size if self.last == "drop" else 1
         # a state saved after the last batch of an epoch means: that epoch is done
-        if not self._resume or left < needed:
+        if not self._pending or (self._cursor and left < needed):
             self._epoch, self._cursor = self._epoch + 1, 0
-        self._resume = False
-        return self._run(self._epoch)
-
-    def _run(self, epoch: int) -> Iterator[Batch]:
-        steps = self._steps(self._cursor)
+        self._pending = False
+        self._current = me = object()
+        epoch, steps = self._epoch, self._steps(self._cursor)
         order = Permutation(len(self.dataset), self.seed, epoch) if self.shuffle else None
         if self.num_threads == 0:
             pending = ((step, _Done(self._make(step, epoch, order))) for step in steps)
-            yield from self._deliver(pending, epoch)
+            yield from self._deliver(pending, me)
             return
         # batches of two or more threads are made side by side; their order is that of the steps
-        pool = _single_threaded_pool(self.num_threads)
+        pool, pid = _single_threaded_pool(self.num_threads), os.getpid()
         try:
-            yield from self._deliver(self._ahead(pool, steps, epoch, order), epoch)
+            yield from self._deliver(self._ahead(pool, steps, epoch, order), me)
         finally:  # also on break, an exception and garbage collection
-            pool.shutdown(wait=True, cancel_futures=True)
+            # a child of a fork has no such threads; at exit Python has joined them already
+            if os.getpid() == pid and not sys.is_finalizing():
+                pool.shutdown(wait=True, cancel_futures=True)
 
     def _ahead(
         self,
@@ -218,18 +239,23 @@ class Loader:
                 return
             yield waiting.popleft()
 
-    def _deliver(self, pending: Iterator[tuple[_Step, Any]], epoch: int) -> Iterator[Batch]:
+    def _deliver(self, pending: Iterator[tuple[_Step, Any]], me: object) -> Iterator[Batch]:
+        pid = os.getpid()
         for step, future in pending:
+            if os.getpid() != pid:
+                raise StateError(
+                    "this iterator belongs to the parent process: make one of your own"
+                )
             batch, event = future.result()
             if event is not None:
                 stream = torch.cuda.current_stream(self.device)
                 stream.wait_event(event)
                 batch.record_stream(stream)
-            if self._epoch == epoch:  # an iterator that was overtaken by a newer one is mute
+            if self._current is me:  # an iterator that was overtaken by a newer one is mute
                 self._cursor = step.stop
-            self.padded += step.padding
+                self.padded += step.padding
             yield batch
-        if self._epoch == epoch:
+        if self._current is me:
             self._cursor = len(self.dataset)
 
     def _make(self, step: _Step, epoch: int, order: Permutation | None) -> tuple[Batch, Any]:
@@ -247,8 +273,13 @@ class Loader:
     def _transformed(self, batch: Batch, epoch: int) -> Batch:
         if self.transform is None:
             return batch
-        batch = self.transform(batch, Draws(seed=self.seed, epoch=epoch, ids=batch.ids))
-        return self._placed(batch)  # what a transform made of strings is still on the host
+        made = self.transform(batch, Draws(seed=self.seed, epoch=epoch, ids=batch.ids))
+        if not isinstance(made, Mapping):
+            raise TransformError(
+                f"a loader's transform maps a batch to a batch, got {type(made).__name__}"
+            )
+        done = Batch(made, ids=batch.ids, transformed=True)
+        return self._placed(done)  # what a transform made of strings is still on the host
 
     def _side_stream(self) -> torch.cuda.Stream:
         if self._stream is None:
@@ -301,13 +332,19 @@ def _single_threaded_pool(size: int) -> ThreadPoolExecutor:
     born = threading.Barrier(size + 1)
 
     def settle() -> None:
+        torch.get_num_threads()  # the thread's first question sets it to the common number
         torch.set_num_threads(1)
         born.wait()
 
-    for _ in range(size):
-        pool.submit(settle)
-    born.wait()
-    torch.set_num_threads(own)
+    try:
+        for _ in range(size):
+            pool.submit(settle)
+        born.wait()
+    except BaseException:  # no thread to be had, or Ctrl-C: let go of those that wait
+        born.abort()
+        raise
+    finally:
+        torch.set_num_threads(own)
     return pool
 
 

@@ -3,6 +3,10 @@
 A file describes one model, or, with ``[models.*]`` tables, a collection of models that share label
 lists and recipes (torchvision's). A card holds facts: what builds the network, which weights there
 are, their digest, the recipe they need, what they score on what, and how they were trained.
+
+torchvision publishes the first 8 hex digits of the sha256 of its weights, in their file names. So
+a download of them is held to that prefix only; the full sha256 of what came is recorded in the
+cache, shown by ``domainkit info``, and what ``domainkit verify`` holds the file to from then on.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from domainkit import cache
 from domainkit.cards import Card, FileSpec, SplitSpec
 from domainkit.errors import CardError, DomainkitError, ManualError, nearest
 from domainkit.features import feature_from_spec
-from domainkit.prepared import fingerprint, prepared_folder
+from domainkit.prepared import fingerprint, manual_place, prepared_folder
 from domainkit.progress import bar
 from domainkit.store import Store, write_store
 
@@ -34,6 +34,8 @@ def prepare(card: Card, split: str) -> Store:
         NotFoundError, CardError, FetchError, ArchiveError, ReaderError: see each.
     """
     spec = card.split(split)
+    # before any file is read: one that changes meanwhile shall make the split anew, not look done
+    digest = fingerprint(card, split)
     folder = prepared_folder(card, split)
     if (folder / "store.json").exists():
         return Store(folder)
@@ -50,7 +52,7 @@ def prepare(card: Card, split: str) -> Store:
                     folder,
                     _counted(reader(files, split, **spec.args), progress.advance),
                     {n: feature_from_spec(s, f"features.{n}") for n, s in card.features.items()},
-                    fingerprint=fingerprint(card, split),
+                    fingerprint=digest,
                     info={"name": card.name, "split": split, "license": card.license},
                     expected_rows=spec.rows,
                 )
@@ -107,7 +109,7 @@ def _local(card: Card, file: FileSpec) -> Path:
             raise CardError(f"{card.source}: files.{file.key}: there is no file {file.path}")
         cache.check(file.path, digest=file.digest, size=file.size)
         return file.path
-    place = cache.home() / "manual" / card.name / file.key
+    place = manual_place(card, file)
     if not place.is_file():
         raise ManualError(
             f"{card.name}: {file.key!r} may not be fetched automatically. {file.manual} "

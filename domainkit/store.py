@@ -2,20 +2,24 @@
 
     <split folder>/
       part-00000.arrow ...   record batches of ``BATCH_ROWS`` rows each (the last one shorter)
-      store.json             written last: layout version, features, rows per part, fingerprint
+      store.json             written last: layout version, features, rows and CRC-32 per part, fingerprint
 
 Media stays as published; arrays of one shape are rows of one width. Opening maps the files and
 reads their footers, no row. Reading a row slices the mapped buffers through offsets that are
-looked up once per record batch, so it copies nothing and makes no object but the slice.
+looked up once per record batch, so it copies nothing and makes no object but the slice. Only
+``Store.verify`` reads the files whole.
 """
 
 from __future__ import annotations
 
 import bisect
+import io
 import json
 import os
 import shutil
 import tempfile
+import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,7 @@ __all__ = ["Store", "write_store"]
 
 BATCH_ROWS = 512
 PART_BYTES = 1 << 30
+KEPT_BATCHES = 4096  # record batches whose offsets stay looked up: some 10 MB for five columns
 
 
 class Store:
@@ -39,12 +44,20 @@ class Store:
         folder: what ``write_store`` made.
 
     Raises:
-        StoreError: the folder is damaged, incomplete or of another layout version.
+        StoreError: the folder is damaged, incomplete or of another layout version. Opening reads no
+            row, so damage inside the rows shows only to ``verify``.
 
     Attributes:
         features: column name -> ``Feature``.
         fingerprint: hex digest of what the rows were made from.
         info: the other facts that were written along (dataset name, split, ...).
+
+    Example:
+        >>> from domainkit.features import Int
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     made = write_store(f"{home}/s", [{"n": 7}], {"n": Int()}, fingerprint="f")
+        ...     len(made), made.raw(0)
+        (1, {'n': 7})
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -64,6 +77,9 @@ class Store:
             self._starts = [0]
             for rows in facts["part_rows"]:
                 self._starts.append(self._starts[-1] + rows)
+            self._sums = [int(digits, 16) for digits in facts["part_crc32"]]
+            if len(self._sums) != len(facts["part_rows"]):
+                raise ValueError("part_crc32 and part_rows differ in length")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, CardError) as error:
             raise StoreError(
                 f"{self.folder} is not a prepared dataset ({error}): remove it and prepare again"
@@ -71,6 +87,7 @@ class Store:
         self._readers = [self._open(i) for i in range(len(facts["part_rows"]))]
         # (part, record batch) -> the views of its columns; filled as batches are touched
         self._views: dict[tuple[int, int], dict[str, Any]] = {}
+        self._loaded: deque[tuple[int, int]] = deque()  # the keys of _views, oldest first
 
     def _open(self, part: int) -> Any:
         import pyarrow as pa
@@ -118,6 +135,29 @@ class Store:
         """Bytes on disk."""
         return sum(f.stat().st_size for f in self.folder.iterdir())
 
+    def verify(self) -> None:
+        """Read every part again and hold it to the CRC-32 that was taken while it was written.
+
+        Raises:
+            StoreError: a part has other bytes or cannot be read.
+        """
+        for part, expected in enumerate(self._sums):
+            path = self.folder / f"part-{part:05d}.arrow"
+            found = 0
+            try:
+                with open(path, "rb") as file:
+                    while data := file.read(1 << 20):
+                        found = zlib.crc32(data, found)
+            except OSError as error:
+                raise StoreError(
+                    f"{path} is damaged ({error}): remove {self.folder} and prepare again"
+                ) from error
+            if found != expected:
+                raise StoreError(
+                    f"{path} is damaged (expected crc32 {expected:08x} as written, got "
+                    f"{found:08x}): remove {self.folder} and prepare again"
+                )
+
     def _load(self, part: int, batch: int) -> dict[str, Any]:
         import pyarrow as pa
 
@@ -132,8 +172,16 @@ class Store:
         views = {
             name: _view(feature, record.column(name)) for name, feature in self.features.items()
         }
-        # two threads may build the same views at once; setdefault keeps one of the equal pair
-        return self._views.setdefault((part, batch), views)
+        # No lock, which a fork could leave locked: each step is atomic. Two threads may build the
+        # same views at once; setdefault keeps one of the equal pair, and its thread enters the key
+        # once. Every entry drops at most one other, so no key is dropped before it is entered.
+        key = (part, batch)
+        kept = self._views.setdefault(key, views)
+        if kept is views:
+            self._loaded.append(key)
+            if len(self._loaded) > KEPT_BATCHES:
+                self._views.pop(self._loaded.popleft(), None)
+        return kept
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store, (self.folder,)
@@ -183,7 +231,7 @@ def write_store(
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        part_rows = _write_parts(temporary, records, features, dict(info or {}))
+        part_rows, sums = _write_parts(temporary, records, features, dict(info or {}))
         rows = sum(part_rows)
         if expected_rows is not None and rows != expected_rows:
             raise ReaderError(
@@ -195,6 +243,7 @@ def write_store(
             "fingerprint": fingerprint,
             "features": {name: feature.spec() for name, feature in features.items()},
             "part_rows": part_rows,
+            "part_crc32": [f"{crc:08x}" for crc in sums],
             "info": dict(info or {}),
         }
         with open(temporary / "store.json", "w", encoding="utf-8") as out:
@@ -213,20 +262,22 @@ def write_store(
 
 def _write_parts(
     folder: Path, records: Iterable[Mapping[str, Any]], features: Mapping[str, Feature], info: dict
-) -> list[int]:
+) -> tuple[list[int], list[int]]:
+    """Write the parts; the rows and the CRC-32 of each."""
     import pyarrow as pa
 
     facts = {b"domainkit": json.dumps({"layout": LAYOUT, **info}).encode()}
     schema = pa.schema([(n, _arrow_type(f)) for n, f in features.items()], metadata=facts)
     part_rows: list[int] = []
+    sums: list[int] = []
     writer: Any = None
     sink: Any = None
     try:
         for columns, count in _batches(records, features):
             if writer is None or sink.tell() >= PART_BYTES:
                 if writer is not None:
-                    _close(writer, sink)
-                sink = open(folder / f"part-{len(part_rows):05d}.arrow", "wb")  # noqa: SIM115
+                    sums.append(_close(writer, sink))
+                sink = _Summed(io.FileIO(folder / f"part-{len(part_rows):05d}.arrow", "wb"))
                 writer = pa.ipc.new_file(sink, schema)
                 part_rows.append(0)
             arrays = [pa.array(columns[f.name], type=f.type) for f in schema]
@@ -234,15 +285,26 @@ def _write_parts(
             part_rows[-1] += count
     finally:
         if writer is not None:
-            _close(writer, sink)
-    return part_rows
+            sums.append(_close(writer, sink))
+    return part_rows, sums
 
 
-def _close(writer: Any, sink: Any) -> None:
+class _Summed(io.BufferedWriter):
+    """A file that knows the CRC-32 of what was written, which is never read again for it."""
+
+    crc = 0
+
+    def write(self, data: Any) -> int:
+        self.crc = zlib.crc32(data, self.crc)
+        return super().write(data)
+
+
+def _close(writer: Any, sink: _Summed) -> int:
     writer.close()
     sink.flush()
     os.fsync(sink.fileno())
     sink.close()
+    return sink.crc
 
 
 def _batches(

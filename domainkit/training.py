@@ -8,7 +8,8 @@ Lightning, accelerate or a script of one's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import nn
 from domainkit.loader import Loader
 from domainkit.progress import bar
 
-__all__ = ["evaluate", "fit"]
+__all__ = ["evaluate", "evaluating", "fit"]
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -106,7 +107,19 @@ def fit(
 def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "label") -> float:
     """The share of samples whose largest logit is at their class, in [0, 1].
 
-    The model is in evaluation mode meanwhile and gets its mode back.
+    The model is in evaluation mode meanwhile; each of its modules gets its own mode back. On
+    several ranks it is the share among the samples of this rank: add up ``right`` and ``count`` of
+    your own for all of them, or give the loader ``rank=0, world_size=1``.
+
+    Args:
+        model: maps ``batch[field]`` to logits [B, classes].
+        loader: gives the batches; its device must be the model's.
+        field: the batch's field that goes into the model: "image", "audio", "tokens".
+        target: the field with the classes, int64 [B].
+
+    Raises:
+        ValueError: the loader would fill its last batch up (``last="pad"``) with samples that
+            count twice.
 
     Example:
         >>> import domainkit as dk
@@ -115,13 +128,40 @@ def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "lab
         >>> evaluate(dk.load_model("vision/fashion-cnn"), loader, field="image") > 0.9
         True
     """
-    training = model.training
-    model.eval()
+    if loader.last == "pad" and len(loader.dataset) % (loader.batch_size * loader.world_size):
+        raise ValueError(
+            f'last="pad" repeats samples to fill the last batch of {len(loader.dataset):,} samples, '
+            'and they would count twice: give the Loader last="short"'
+        )
     right = count = 0
-    with bar("evaluate", len(loader), unit="batches") as progress:
+    with evaluating(model), bar("evaluate", len(loader), unit="batches") as progress:
         for batch in loader:
             right += int((model(batch[field]).argmax(-1) == batch[target]).sum())
             count += len(batch.ids)
             progress.advance(1)
-    model.train(training)
     return right / max(count, 1)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a ``with`` block; then each module has its own mode again.
+
+    A fine-tuned network often has parts that stay in evaluation mode (frozen batch norm) while the
+    rest is trained: ``model.train(True)`` afterwards would wake them.
+
+    Example:
+        >>> model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2))
+        >>> _ = model[1].eval()
+        >>> with evaluating(model):
+        ...     model[0].training
+        False
+        >>> model[0].training, model[1].training
+        (True, False)
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

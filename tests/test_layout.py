@@ -54,7 +54,8 @@ ALLOWED: dict[str, set[str]] = {
         *("batch", "cards", "errors", "features", "mixing", "prepare", "progress", "splits"),
     },
     "display": {"dataset", "errors", "features"},
-    "loader": {"batch", "dataset", "draws", "errors", "order"},
+    "pipeline_check": {"errors", "features", "transform"},
+    "loader": {"batch", "dataset", "draws", "errors", "order", "pipeline_check", "transform"},
     "training": {"loader", "progress"},
     "interop": {
         *("archive", "cache", "dataset", "errors", "features", "prepared", "progress", "store"),

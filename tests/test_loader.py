@@ -6,6 +6,8 @@ import gc
 import io
 import itertools
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +24,7 @@ import domainkit as dk
 from domainkit.batch import Batch
 from domainkit.dataset import Dataset
 from domainkit.draws import Draws
-from domainkit.errors import DecodeError, NotFoundError, StateError
+from domainkit.errors import DecodeError, NotFoundError, StateError, TransformError
 from domainkit.features import Image, Int
 from domainkit.loader import Loader
 from domainkit.order import Permutation
@@ -588,6 +590,14 @@ def test_batches_move_to_a_device(ds):
     assert next(iter(Loader(ds, 5, device=torch.device("cpu"))))["number"].tolist() == [*range(5)]
 
 
+def test_what_a_transform_makes_on_the_host_moves_too(ds):
+    def count(batch: Batch, draws: Draws) -> Batch:
+        batch["made"] = torch.zeros(len(batch.ids))
+        return batch
+
+    assert next(iter(Loader(ds, 5, transform=count, device="meta")))["made"].device.type == "meta"
+
+
 def test_torchruns_environment_gives_the_place(ds, monkeypatch):
     monkeypatch.setenv("RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "4")
@@ -620,3 +630,89 @@ def test_wrong_arguments_are_refused(ds, arguments, error, message):
 def test_impossible_epochs_are_refused(ds, number):
     with pytest.raises(ValueError, match="epoch must be in"):
         Loader(ds, 5).set_epoch(number)
+
+
+# -- found by review -----------------------------------------------------------------------------
+
+
+def hundred(tmp_path, **options):
+    return Loader(dataset(tmp_path, 100), 10, shuffle=True, seed=3, **options)
+
+
+def ids_of(batches):
+    return [i for batch in batches for i in batch.ids.tolist()]
+
+
+def test_set_epoch_keeps_the_place_of_a_loaded_state(tmp_path):
+    """The usual loop of a resumed training: load, then set_epoch for every epoch that is left."""
+    loader = hundred(tmp_path)
+    it = iter(loader)
+    seen = ids_of(next(it) for _ in range(3))
+    other = hundred(tmp_path)
+    other.load_state_dict(loader.state_dict())
+    other.set_epoch(0)
+    assert sorted(seen + ids_of(other)) == list(range(100))
+    other.set_epoch(0)  # without a loaded state: from the start
+    assert len(ids_of(other)) == 100
+
+
+def test_an_iterator_that_is_never_used_changes_nothing(tmp_path):
+    loader = hundred(tmp_path)
+    list(zip(range(3), loader, strict=False))
+    state = loader.state_dict()
+    other = hundred(tmp_path)
+    other.load_state_dict(state)
+    iter(other)
+    assert other.state_dict() == state
+    assert len(ids_of(other)) == 100 - state["cursor"]
+
+
+def test_only_the_newest_iterator_moves_the_cursor(tmp_path):
+    loader = hundred(tmp_path)
+    old = iter(loader)
+    next(old)
+    loader.set_epoch(0)  # the same epoch once more
+    new = iter(loader)
+    next(new)
+    for _ in range(5):
+        next(old)
+    assert loader.state_dict()["cursor"] == 10
+    next(new)
+    assert loader.state_dict()["cursor"] == 20
+
+
+def test_set_epoch_names_the_epoch_even_where_drop_leaves_nothing(tmp_path):
+    loader = hundred(tmp_path, last="drop", rank=0, world_size=20)
+    loader.set_epoch(7)
+    assert list(loader) == []
+    assert loader.epoch == 7
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_a_transform_may_give_a_plain_dict(tmp_path, device):
+    rows = dataset(tmp_path, 20)
+    loader = Loader(rows, 10, transform=lambda batch, draws: dict(batch), device=device)
+    batch = next(iter(loader))
+    assert batch.ids.tolist() == list(range(10)) and batch.transformed
+    with pytest.raises(TransformError, match="got list"):
+        next(iter(Loader(rows, 10, transform=lambda batch, draws: [1], device=device)))
+
+
+def test_what_is_no_dataset_is_refused():
+    with pytest.raises(TypeError, match="takes a domainkit Dataset, got list"):
+        Loader([1, 2], 32)
+
+
+def test_an_exception_in_a_script_prints_one_traceback(tmp_path):
+    """The loader's threads end quietly when the interpreter does."""
+    script = (
+        "import domainkit as dk\n"
+        "ds = dk.load_dataset('text/sentiment-sentences', 'test')\n"
+        "for batch in dk.Loader(ds, 8, num_threads=2):\n"
+        "    raise ValueError('mine')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stderr.rstrip().endswith("ValueError: mine")
+    assert "Exception ignored" not in done.stderr

@@ -123,6 +123,59 @@ def test_changed_files_are_read_anew(own):
     assert list(Dataset(prepare(own(rows="neu 7\n"), "train"))) == [{"word": "neu", "number": 7}]
 
 
+def touch(file: Path, data: str, seconds: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(data, encoding="utf-8")
+    os.utime(file, (seconds, seconds))
+
+
+@pytest.mark.parametrize("kind", ["path", "manual"])
+@pytest.mark.parametrize(
+    ("data", "seconds"), [("neu 77\n", 1000), ("neu 7\n", 1001)], ids=["size", "time"]
+)
+def test_a_file_without_digest_is_read_anew_when_it_changes(
+    own, tmp_path, fresh_home, kind, data, seconds
+):
+    changes = {"files.rows.sha256": None, "files.rows.size": None, "splits.train.rows": None}
+    file = tmp_path / "cards" / "vision" / "own" / "rows.txt"
+    if kind == "manual":
+        changes |= {"files.rows.path": None, "files.rows.manual": "Ask."}
+        file = fresh_home / "manual" / "vision" / "own" / "rows"
+    marker = tmp_path / "marker"
+    card = own({**changes, "splits.train.marker": str(marker)})
+    touch(file, "alt 1\n", 1000)
+    first = prepare(card, "train")
+    assert prepare(card, "train").folder == first.folder
+    assert runs(marker) == 1
+    touch(file, data, seconds)
+    assert Dataset(prepare(card, "train"))[0]["word"] == "neu"
+    assert runs(marker) == 2
+
+
+def test_a_file_with_a_digest_may_be_touched_or_gone(own, tmp_path):
+    card = own()
+    first = prepared_folder(card, "train")
+    file = tmp_path / "cards" / "vision" / "own" / "rows.txt"
+    os.utime(file, (1000, 1000))
+    assert prepared_folder(card, "train") == first
+    file.unlink()
+    assert prepared_folder(card, "train") == first
+
+
+def test_an_absent_file_without_digest_is_told_by_prepare(own, tmp_path):
+    card = own({"files.rows.sha256": None})
+    (tmp_path / "cards" / "vision" / "own" / "rows.txt").unlink()
+    assert len(fingerprint(card, "train")) == 32
+    with pytest.raises(CardError, match=r"files\.rows: there is no file"):
+        prepare(card, "train")
+
+
+def test_a_new_version_of_the_readers_prepares_anew(own, monkeypatch):
+    first = prepared_folder(own(), "train")
+    monkeypatch.setattr("domainkit.prepared.READERS_VERSION", 2)
+    assert prepared_folder(own(), "train") != first
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"summary": "x"}, {"homepage": "https://example.org/new"}, {"splits.train.rows": None}],
@@ -296,6 +349,7 @@ def test_fingerprints_do_not_depend_on_the_process(own):
             "name": "vision/own",
             "order": ["word", "number"],
             "reader": "support.own_card:read_rows",
+            "readers": 1,
             "split": "train",
         }
     )

@@ -9,7 +9,9 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +206,42 @@ def test_two_hundred_thousand_rows_cost_no_memory(tmp_path):
     assert touched < 1_000_000
 
 
+def test_the_looked_up_batches_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(domainkit.store, "KEPT_BATCHES", 2)
+    opened = store(tmp_path, 5 * BATCH_ROWS)
+    for batch in (0, 1, 0, 2, 3, 3, 4, 0):
+        row = batch * BATCH_ROWS + 1
+        assert opened.raw(row)["number"] == row
+        assert len(opened._views) <= 2
+    assert list(opened._views) == list(opened._loaded) == [(0, 4), (0, 0)]
+
+
+def test_threads_may_read_while_batches_are_dropped(tmp_path, monkeypatch):
+    monkeypatch.setattr(domainkit.store, "KEPT_BATCHES", 3)
+    n = 20 * BATCH_ROWS
+    opened = store(tmp_path, ({"number": i} for i in range(n)), {"number": Int()})
+    barrier, right = threading.Barrier(4), []
+
+    def read(seed: int) -> None:
+        order = np.random.default_rng(seed).integers(0, n, 3000).tolist()
+        barrier.wait()
+        right.append(all(opened.raw(i)["number"] == i for i in order))
+
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(switching)
+    assert right == [True] * 4
+    assert len(opened._views) == 3
+    assert sorted(opened._views) == sorted(opened._loaded)
+
+
 # -- writing -----------------------------------------------------------------------------------
 
 
@@ -327,6 +365,46 @@ def test_a_flipped_bit_never_ends_in_another_kind_of_error(tmp_path):
         except DomainkitError:
             found += 1
     assert found > 10
+
+
+@pytest.mark.parametrize("n", [0, 3, 3 * BATCH_ROWS + 5])
+def test_the_sums_are_those_of_the_files(tmp_path, monkeypatch, n):
+    monkeypatch.setattr(domainkit.store, "PART_BYTES", 1)
+    opened = store(tmp_path, n)
+    opened.verify()
+    parts = sorted(opened.folder.glob("part-*.arrow"))
+    facts = json.loads((opened.folder / "store.json").read_text())
+    assert facts["part_crc32"] == [f"{zlib.crc32(part.read_bytes()):08x}" for part in parts]
+    assert len(parts) == -(-n // BATCH_ROWS)
+
+
+def test_verify_finds_any_flipped_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(domainkit.store, "PART_BYTES", 1)
+    opened = store(tmp_path, 2 * BATCH_ROWS)
+    part = opened.folder / "part-00001.arrow"
+    whole = part.read_bytes()
+    for position in [0, len(whole) - 1, *np.random.default_rng(0).integers(0, len(whole), 20)]:
+        damaged = bytearray(whole)
+        damaged[position] ^= 4
+        (opened.folder / "new").write_bytes(damaged)
+        os.replace(opened.folder / "new", part)
+        with pytest.raises(StoreError, match=r"part-00001\.arrow is damaged .*prepare again"):
+            opened.verify()
+    part.unlink()
+    with pytest.raises(StoreError, match=r"part-00001\.arrow is damaged .*prepare again"):
+        opened.verify()
+
+
+@pytest.mark.parametrize("sums", [None, [], ["0", "0"], ["x"], [7], 7])
+def test_a_store_without_good_sums_is_refused(tmp_path, sums):
+    folder = store(tmp_path, 3).folder
+    facts = json.loads((folder / "store.json").read_text())
+    facts["part_crc32"] = sums
+    if sums is None:
+        del facts["part_crc32"]
+    (folder / "store.json").write_text(json.dumps(facts))
+    with pytest.raises(StoreError, match="is not a prepared dataset .*part_crc32|prepare again"):
+        Store(folder)
 
 
 def test_a_missing_or_foreign_part_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from domainkit.cards import Card
+from domainkit.cards import DIGESTS, Card
 from domainkit.cli.held import HeldFile, held_file, prepared_split
 from domainkit.cli.names import RecipeFile, find
 from domainkit.cli.options import Json, new_app
@@ -85,6 +85,7 @@ def _file_facts(held: HeldFile) -> dict[str, Any]:
         "path": str(held.path) if held.path else None,
         "bytes": held.size,
         "digest": spec.digest,
+        "sha256": held.entry.sha256 if held.entry else None,  # of the copy here, in full
         "urls": list(spec.urls),
         "manual": spec.manual,
     }
@@ -163,10 +164,21 @@ def _show_files(files: list[dict[str, Any]]) -> None:
     for file in files:
         bytes_ = size(file["bytes"]) if file["bytes"] is not None else "size unknown"
         line(f"  {file['key']}: {bytes_}, {_STATES[file['state']]}")
-        digest = file["digest"] or "no digest published: the first copy is trusted"
-        for text in (*file["urls"], file["manual"], digest, file["path"]):
+        for text in (*file["urls"], file["manual"], *_digests(file), file["path"]):
             if text:
                 line(f"      {text}")
+
+
+def _digests(file: dict[str, Any]) -> list[str]:
+    """What the publisher promises, and the full sha256 of the copy here where that says more."""
+    published, recorded = file["digest"], file["sha256"]
+    kind, _, digits = (published or "").partition(":")
+    if published and len(digits) == DIGESTS[kind]:
+        return [published]
+    first = "no digest published: the first copy is trusted"
+    if published:
+        first = f"{kind} starts with {digits}"
+    return [first, f"the copy here has sha256:{recorded}"] if recorded else [first]
 
 
 def _show_model(facts: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def from_folder(
     ``split`` they are those of all splits together, so that an index means the same class in each.
 
     Pictures are decoded as RGB. The sample rate of a column of recordings is that of its files'
-    headers where all agree, else None.
+    headers where all agree, else None; a recipe that needs a sample rate then refuses the dataset.
 
     Args:
         path: the folder.

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from domainkit.errors import DecodeError, TransformError
 
-__all__ = ["decode_image", "encode_png"]
+__all__ = ["decode_image", "encode_png", "from_pillow"]
 
 _JPEG = b"\xff\xd8\xff"
 _COLORSPACE = {"RGB": "RGB", "L": "GRAY"}
@@ -36,7 +36,8 @@ def decode_image(data: bytes | memoryview, mode: str = "RGB") -> torch.Tensor:
         data: the bytes of a JPEG, PNG, BMP, GIF (first frame), TIFF or WebP file.
         mode: "RGB" or "L" (grey). Whatever the file holds - grey, palette, alpha, CMYK, 16 bits -
             is turned into it; alpha is dropped, of 16 bits the upper 8 are kept. "index" gives the
-            numbers of a palette or grey picture as they are: the classes of a segmentation mask.
+            numbers of a palette or grey picture as they are: the classes of a segmentation mask;
+            a picture of 1 bit gives 0 and 1.
 
     Returns:
         uint8 tensor [C, H, W], C = 3 for "RGB", else 1, values 0..255; a view of rows of pixels
@@ -58,6 +59,31 @@ def decode_image(data: bytes | memoryview, mode: str = "RGB") -> torch.Tensor:
     if pixels is None:
         pixels = _pillow(data, mode)
     return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def from_pillow(picture: Image.Image, mode: str = "RGB") -> torch.Tensor:
+    """The pixels of a Pillow picture, as ``decode_image`` would give them.
+
+    Args:
+        picture: of any of Pillow's modes.
+        mode: "RGB" or "L" (grey).
+
+    Returns:
+        uint8 tensor [C, H, W], C = 3 for "RGB", else 1, values 0..255.
+
+    Raises:
+        DecodeError: the picture's file is damaged or closed.
+
+    Example:
+        >>> from_pillow(Image.new("RGB", (4, 2), "white"), "L").shape
+        torch.Size([1, 2, 4])
+    """
+    try:
+        picture.load()  # Pillow reads a file only when its pixels are wanted
+        pixels = np.array(_convert(picture, mode))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DecodeError(f"the Pillow picture cannot be read: {error}") from error
+    return torch.from_numpy(pixels[..., None] if pixels.ndim == 2 else pixels).permute(2, 0, 1)
 
 
 def encode_png(image: torch.Tensor, max_side: int | None = None) -> bytes:
@@ -122,6 +148,13 @@ def _pillow(data: bytes | memoryview, mode: str) -> np.ndarray:
 
 def _convert(picture: Any, mode: str) -> Any:
     if mode == "index":
+        if picture.mode == "1":
+            return np.asarray(picture, dtype=np.uint8)
+        if picture.mode in _SIXTEEN_BITS:
+            raise DecodeError(
+                f"a mask has one number of 8 bits per pixel, got 16 bits ({picture.mode}): convert "
+                "to 8 bits"
+            )
         if picture.mode not in ("P", "L"):
             raise DecodeError(
                 f"a mask has one number per pixel (palette or grey of 8 bits), got {picture.mode}"

@@ -28,16 +28,16 @@ KAISER_BETA = 14.769656459379492  # of librosa's kaiser_best, which torchaudio t
 
 @dataclass(frozen=True)
 class Resample(Transform):
-    """Change the sample rate from ``orig_rate`` to ``new_rate`` (Hz).
+    """Change the sample rate from ``orig_freq`` to ``new_freq`` (Hz).
 
     Input: float32 or float64 waveforms, dense [B, C, T] or ``Ragged`` items [C, T_i].
-    Output: the same with ceil(new_rate * T / orig_rate) samples, per item. Outside its own ends a
+    Output: the same with ceil(new_freq * T / orig_freq) samples, per item. Outside its own ends a
     sample is zero, so it gives the same result alone and in any batch.
 
     Agrees with ``torchaudio.functional.resample`` to 1e-5 of full scale in float32.
 
     Args:
-        orig_rate, new_rate: in Hz, positive whole numbers.
+        orig_freq, new_freq: in Hz, positive whole numbers.
         lowpass_filter_width: zero crossings of the sinc on either side: more is sharper and slower.
         rolloff: the cut-off as a part of the lower Nyquist frequency, in (0, 1].
         resampling_method: the window, "sinc_interp_hann" or "sinc_interp_kaiser".
@@ -54,8 +54,8 @@ class Resample(Transform):
         (torch.Size([1, 1, 160]), True)
     """
 
-    orig_rate: int
-    new_rate: int
+    orig_freq: int
+    new_freq: int
     lowpass_filter_width: int = 6
     rolloff: float = 0.99
     resampling_method: str = "sinc_interp_hann"
@@ -65,7 +65,7 @@ class Resample(Transform):
     kind: ClassVar[str] = "signal"
 
     def __post_init__(self) -> None:
-        for name in ("orig_rate", "new_rate", "lowpass_filter_width"):
+        for name in ("orig_freq", "new_freq", "lowpass_filter_width"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise TransformError(f"Resample: {name} is a whole number above 0, got {value!r}")
@@ -79,7 +79,7 @@ class Resample(Transform):
 
     def apply(self, x: Any, draws: Draws) -> Any:
         check_waveforms(self, x)
-        if self.orig_rate == self.new_rate:
+        if self.orig_freq == self.new_freq:
             return x
         if not isinstance(x, Ragged):
             return self._dense(x)
@@ -90,11 +90,11 @@ class Resample(Transform):
         return Ragged.unpad(self._dense(padded), torch.from_numpy(new_shapes).to(shapes.device))
 
     def _length(self, length: int) -> int:
-        return -(-length * self.new_rate // self.orig_rate)
+        return -(-length * self.new_freq // self.orig_freq)
 
     def _dense(self, x: torch.Tensor) -> torch.Tensor:
-        common = math.gcd(self.orig_rate, self.new_rate)
-        step, phases = self.orig_rate // common, self.new_rate // common
+        common = math.gcd(self.orig_freq, self.new_freq)
+        step, phases = self.orig_freq // common, self.new_freq // common
         beta = KAISER_BETA if self.beta is None else self.beta
         kernel = _kernel(
             (step, phases, self.lowpass_filter_width, self.rolloff),

@@ -67,7 +67,7 @@ def test_a_sine_below_both_limits_is_the_same_sine(rates: tuple[int, int]) -> No
     assert (ours[inside] - truth[inside]).abs().max() < 1e-3
 
 
-def test_what_the_new_rate_cannot_hold_is_removed() -> None:
+def test_what_the_new_freq_cannot_hold_is_removed() -> None:
     alias = torch.sin(2 * math.pi * 7000 * torch.arange(16000.0, dtype=torch.float64) / 16000)[
         None, None
     ]
@@ -108,11 +108,11 @@ def test_a_filter_made_in_inference_mode_can_be_trained_through() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"orig_rate": 0, "new_rate": 8000}, "orig_rate is a whole number above 0, got 0"),
-        ({"orig_rate": 8000, "new_rate": 16000.0}, "new_rate is a whole number"),
-        ({"orig_rate": 8000, "new_rate": 4000, "rolloff": 1.5}, r"rolloff in \(0, 1\]"),
+        ({"orig_freq": 0, "new_freq": 8000}, "orig_freq is a whole number above 0, got 0"),
+        ({"orig_freq": 8000, "new_freq": 16000.0}, "new_freq is a whole number"),
+        ({"orig_freq": 8000, "new_freq": 4000, "rolloff": 1.5}, r"rolloff in \(0, 1\]"),
         (
-            {"orig_rate": 8000, "new_rate": 4000, "resampling_method": "linear"},
+            {"orig_freq": 8000, "new_freq": 4000, "resampling_method": "linear"},
             "resampling_method is 'sinc_interp_hann' or 'sinc_interp_kaiser', got 'linear'",
         ),
     ],
