@@ -2,7 +2,8 @@
 
     <split folder>/
       part-00000.arrow ...   record batches of ``BATCH_ROWS`` rows each (the last one shorter)
-      store.json             written last: layout version, features, rows and CRC-32 per part, fingerprint
+      store.json             written last: layout version, features, fingerprint, each part's rows
+                             and CRC-32
 
 Media stays as published; arrays of one shape are rows of one width. Opening maps the files and
 reads their footers, no row. Reading a row slices the mapped buffers through offsets that are

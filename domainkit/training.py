@@ -108,8 +108,8 @@ def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "lab
     """The share of samples whose largest logit is at their class, in [0, 1].
 
     The model is in evaluation mode meanwhile; each of its modules gets its own mode back. On
-    several ranks it is the share among the samples of this rank: add up ``right`` and ``count`` of
-    your own for all of them, or give the loader ``rank=0, world_size=1``.
+    several ranks it is the share among this rank's samples alone; a loader with ``rank=0,
+    world_size=1`` counts all of them.
 
     Args:
         model: maps ``batch[field]`` to logits [B, classes].
@@ -130,8 +130,8 @@ def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "lab
     """
     if loader.last == "pad" and len(loader.dataset) % (loader.batch_size * loader.world_size):
         raise ValueError(
-            f'last="pad" repeats samples to fill the last batch of {len(loader.dataset):,} samples, '
-            'and they would count twice: give the Loader last="short"'
+            f'last="pad" fills the last batch of {len(loader.dataset):,} samples up with some that '
+            'would count twice: give the Loader last="short"'
         )
     right = count = 0
     with evaluating(model), bar("evaluate", len(loader), unit="batches") as progress:

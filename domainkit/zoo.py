@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,20 @@ import torch
 from domainkit import cache
 from domainkit.batch import Batch
 from domainkit.dataset import Dataset, load_dataset
-from domainkit.errors import CardError, DecodeError, DomainkitError, NotFoundError
-from domainkit.features import feature_from_spec
+from domainkit.errors import (
+    CardError,
+    DecodeError,
+    DomainkitError,
+    NotFoundError,
+    TransformError,
+    nearest,
+)
+from domainkit.features import Audio, Feature, Image, feature_from_spec
 from domainkit.loader import Loader
 from domainkit.model_cards import ModelCard, WeightsSpec, load_model_card
 from domainkit.ragged import Ragged
 from domainkit.recipe import build_steps, load_recipe
-from domainkit.training import evaluate, fit
+from domainkit.training import evaluate, evaluating, fit
 from domainkit.transform import Compose
 
 __all__ = ["Prediction", "load_model", "reproduce"]
@@ -44,12 +52,14 @@ def load_model(
         args: for the builder, such as ``num_classes=7`` (with ``weights=None``).
 
     Returns:
-        An ``nn.Module`` with ``.card``, ``.recipe`` (a ``Compose`` or None), ``.labels`` and
-        ``.predict(files or batch)``.
+        An ``nn.Module`` with ``.card``, ``.recipe`` (the preprocessing of the weights, or of the
+        default ones for an untrained network: a ``Compose`` or None), ``.labels`` (the classes in
+        logit order; empty for an untrained network) and ``.predict(files or batch)``.
 
     Raises:
         NotFoundError: no such model or weights.
         FetchError: the weights could not be fetched, or are not what the card promises.
+        DomainkitError: the builder refuses the arguments, or the weights do not fit them.
 
     Example:
         >>> model = load_model("text/sentiment-bag")
@@ -62,7 +72,7 @@ def load_model(
     known = spec or (card.weights[card.default] if card.default else None)
     model.card = card
     model.recipe = _recipe(card, known)
-    model.labels = known.labels if known is not None else ()
+    model.labels = spec.labels if spec is not None else ()
     model.predict = _Predictor(model)
     return model.to(device).eval()
 
@@ -81,8 +91,12 @@ def _build(card: ModelCard, spec: WeightsSpec | None, args: Mapping[str, Any]) -
             model.load_state_dict(state)
     except (TypeError, ValueError, RuntimeError) as error:
         loaded = f"with the weights {spec.name!r}" if spec else "untrained"
+        lines = str(error).splitlines()  # torch goes on with a line for each tensor
+        reason = lines[0].rstrip(":") if lines else type(error).__name__
+        if spec is not None and not isinstance(error, TypeError):
+            reason += ". The weights do not fit: use weights=None for another shape"
         raise DomainkitError(
-            f"{card.name} cannot be built {loaded} from {args}: {error}"
+            f"{card.name} cannot be built {loaded} from {args}: {reason}"
         ) from error
     return model
 
@@ -103,11 +117,20 @@ class Prediction:
 class _Predictor:
     """``model.predict``: from files, texts or a batch as it comes from a dataset, to classes.
 
+    The network is in evaluation mode meanwhile; each of its modules gets its own mode back.
+
     Args of the call:
-        inputs: a path, bytes or (in the text domain) a string, or a list of them; a ``Dataset``; a
-            batch (mapping, dense tensor or ``Ragged``) as decoded, before the recipe.
+        inputs: a path, bytes, a Pillow picture or (in the text domain) a string; a decoded sample
+            (``ds[0]``, or its tensor); a list of any of them; a ``Dataset``; a batch (mapping,
+            dense tensor or ``Ragged``) as decoded, before the recipe.
         top: how many classes ``Prediction.top`` names.
         batch_size: how many samples go through the network at once.
+
+    Raises:
+        DecodeError: a file is missing or damaged.
+        TransformError: the inputs went through a recipe already, are no uint8 pictures, or were
+            recorded at another sample rate.
+        DomainkitError: the model gives no classes, or nobody knows their names (untrained).
     """
 
     def __init__(self, model: Any) -> None:
@@ -121,46 +144,118 @@ class _Predictor:
                 f"predict() gives classes; {card.name} is for {card.task}: call the model itself "
                 "on a batch prepared by its recipe"
             )
+        if not model.labels:
+            raise DomainkitError(
+                f"predict() names classes, and those of this {card.name} are not known (it came "
+                "untrained, or as a feature extractor): load it with weights that have classes, or "
+                "set model.labels to their names, in the order of the logits, once it is trained"
+            )
         device = next(model.parameters()).device
         results: list[Prediction] = []
-        for batch in self._batches(inputs, batch_size):
-            ready = model.recipe(batch.to(device)).to(device)
-            scores = model(ready[card.forward]).softmax(-1).cpu()
-            results.extend(_prediction(row, model.labels, top) for row in scores)
+        with evaluating(model):
+            for batch in self._ready(inputs, batch_size, device):
+                scores = model(batch[card.forward]).softmax(-1).cpu()
+                results.extend(_prediction(row, model.labels, top) for row in scores)
         return results
 
-    def _batches(self, inputs: Any, size: int) -> Any:
-        card = self._model.card
-        if isinstance(inputs, Dataset):
-            rows = inputs.select_columns([card.field])
-            yield from Loader(rows, size, rank=0, world_size=1)
-            return
-        if isinstance(inputs, (torch.Tensor, Ragged)):
-            inputs = {card.field: inputs}
-        if isinstance(inputs, Mapping):
-            if card.field not in inputs:
-                raise NotFoundError(f"{card.name} needs {card.field!r}, got {', '.join(inputs)}")
-            yield Batch({card.field: inputs[card.field]})
-            return
-        single = isinstance(inputs, (str, bytes, Path))
-        items: Sequence[Any] = [inputs] if single else list(inputs)
+    def _ready(self, inputs: Any, size: int, device: torch.device) -> Iterator[Batch]:
+        """Batches that went through the recipe, on the model's device."""
+        card, recipe = self._model.card, self._model.recipe
         feature = feature_from_spec(card.input)
-        for start in range(0, len(items), size):
-            part = [_decode(item, feature, card) for item in items[start : start + size]]
-            yield Batch({card.field: feature.collate(part)})
+        if isinstance(inputs, Dataset):
+            if card.field not in inputs.columns:
+                offer = nearest(card.field, inputs.columns)
+                raise NotFoundError(f"{card.name} needs a column {card.field!r}. {offer}")
+            _check_rate(inputs.features[card.field], feature, card)
+            rows = inputs.select_columns([card.field])
+            yield from Loader(rows, size, transform=recipe, device=device, rank=0, world_size=1)
+            return
+        for values in _decoded(inputs, size, feature, card):
+            yield recipe(Batch({card.field: values}).to(device)).to(device)
 
 
-def _decode(item: Any, feature: Any, card: ModelCard) -> Any:
+def _decoded(inputs: Any, size: int, feature: Feature, card: ModelCard) -> Iterator[Any]:
+    """The card's field of one batch after another, before the recipe."""
+    if getattr(inputs, "transformed", False):
+        raise TransformError(
+            "the batch already went through a transform, and predict applies the model's recipe "
+            f"itself: call the model itself on batch[{card.forward!r}]"
+        )
+    values = _field(inputs, card) if isinstance(inputs, Mapping) else inputs
+    dims = 4 if isinstance(feature, Image) else 3  # [B, C, H, W] and [B, C, T]
+    if isinstance(values, torch.Tensor) and values.ndim == dims - 1:
+        values = values[None]
+    if isinstance(values, (torch.Tensor, Ragged)):
+        yield _check_decoded(values, feature)
+        return
+    single = isinstance(values, (str, bytes, Path)) or _is_pillow(values)
+    items: Sequence[Any] = [values] if single else list(values)
+    for start in range(0, len(items), size):
+        yield feature.collate([_decode(i, feature, card) for i in items[start : start + size]])
+
+
+def _field(sample: Mapping[str, Any], card: ModelCard) -> Any:
+    if card.field not in sample:
+        raise NotFoundError(f"{card.name} needs {card.field!r}, got {', '.join(sample)}")
+    return sample[card.field]
+
+
+def _check_decoded(values: Any, feature: Feature) -> Any:
+    if isinstance(feature, Image) and values.dtype.is_floating_point:
+        raise TransformError(
+            f"predict takes decoded uint8 pictures before the recipe, got {values.dtype}: give it "
+            "the pictures as they are decoded, or call the model itself on prepared ones"
+        )
+    return values
+
+
+def _check_rate(theirs: Feature, mine: Feature, card: ModelCard) -> None:
+    if not (isinstance(theirs, Audio) and isinstance(mine, Audio)) or mine.sample_rate is None:
+        return
+    if theirs.sample_rate is None:
+        raise TransformError(
+            f"{card.name} takes recordings of {mine.sample_rate} Hz, and the dataset does not say "
+            "what its recordings have: give it, features="
+            f'{{"{card.field}": {{"type": "Audio", "sample_rate": {mine.sample_rate}}}}}'
+        )
+    if theirs.sample_rate != mine.sample_rate:
+        raise TransformError(
+            f"{card.name} takes recordings of {mine.sample_rate} Hz, the dataset's have "
+            f"{theirs.sample_rate} Hz: give predict a batch that went through "
+            f"Resample({theirs.sample_rate}, {mine.sample_rate})"
+        )
+
+
+def _is_pillow(item: Any) -> bool:
+    pillow = sys.modules.get("PIL.Image")  # who has such a picture has imported it
+    return pillow is not None and isinstance(item, pillow.Image)
+
+
+def _decode(item: Any, feature: Feature, card: ModelCard) -> Any:
+    if isinstance(item, Mapping):
+        item = _field(item, card)
     if card.domain == "text":
         if not isinstance(item, str):
             raise DecodeError(f"{card.name} takes strings, got {type(item).__name__}")
         return item
+    if isinstance(item, torch.Tensor):
+        return _check_decoded(item, feature)
+    if isinstance(feature, Image) and _is_pillow(item):
+        codec = importlib.import_module(f"domainkit.{card.domain}.codec")
+        return codec.from_pillow(item, feature.mode)
     if isinstance(item, bytes):
         return feature.decode(item)
+    if not isinstance(item, (str, Path)):
+        raise DecodeError(
+            f"{card.name} takes paths, bytes or decoded samples, got {type(item).__name__}"
+        )
     try:
         return feature.decode(Path(item).read_bytes())
+    except FileNotFoundError as error:
+        raise DecodeError(f"{item}: no such file") from error
     except (OSError, DecodeError) as error:
-        raise DecodeError(f"{item}: {error}") from error
+        reason = getattr(error, "strerror", None) or error  # which does not repeat the path
+        raise DecodeError(f"{item}: {reason}") from error
 
 
 def _prediction(row: torch.Tensor, labels: Sequence[str], top: int) -> Prediction:
@@ -227,5 +322,6 @@ def reproduce(
         model = load_model(name, weights=None)
         loader = Loader(train, size, shuffle=True, seed=seed, transform=recipe)
         fit(model, loader, field=card.forward, after_epoch=after_epoch, **plan)
+    model.labels = getattr(train.features["label"], "names", ())
     held_out = Loader(test, 500, transform=test_recipe)
     return model, evaluate(model, held_out, field=card.forward)

@@ -14,7 +14,7 @@ import domainkit as dk
 from domainkit.dataset import Dataset
 from domainkit.features import Label, Tensor
 from domainkit.loader import Loader
-from domainkit.training import evaluate, fit
+from domainkit.training import evaluate, evaluating, fit
 
 N, CLASSES = 90, 3
 
@@ -148,3 +148,63 @@ def test_another_target(ds):
             return nn.functional.one_hot(label, CLASSES).float()
 
     assert evaluate(Answer(), Loader(ds, 45), field="label", target="label") == 1
+
+
+class Frozen(nn.Module):
+    """A trained layer behind a batch norm that stays as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(2)
+        self.line = nn.Linear(2, CLASSES)
+        self.train()
+        self.norm.eval()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.isnan().any():
+            raise ArithmeticError("not a number")
+        return self.line(self.norm(x))
+
+    def modes(self) -> list[bool]:
+        return [module.training for module in self.modules()]
+
+
+def test_evaluate_leaves_each_module_in_its_own_mode(ds):
+    net = Frozen()
+    before = net.modes()
+    assert before == [True, False, True]
+    evaluate(net, Loader(ds, 45), field="x")
+    assert net.modes() == before
+
+
+def test_evaluate_gives_the_modes_back_after_an_error(ds):
+    net = Frozen()
+    before = net.modes()
+    with pytest.raises(ArithmeticError):
+        evaluate(
+            net,
+            Loader(ds, 45, transform=lambda batch, draws: {**batch, "x": batch["x"] * math.nan}),
+            field="x",
+        )
+    assert net.modes() == before
+    with pytest.raises(KeyError), evaluating(net):
+        assert net.modes() == [False] * 3
+        raise KeyError
+    assert net.modes() == before
+
+
+def test_evaluate_refuses_samples_that_would_count_twice(ds):
+    with pytest.raises(ValueError, match="count twice"):
+        evaluate(model(), Loader(ds, 40, last="pad"), field="x")
+    with pytest.raises(ValueError, match="count twice"):
+        evaluate(model(), Loader(ds, 45, last="pad", rank=0, world_size=4), field="x")
+    whole = evaluate(model(), Loader(ds, 45, last="pad"), field="x")
+    assert whole == evaluate(model(), Loader(ds, 40), field="x")
+
+
+def test_evaluate_counts_the_share_of_its_rank(ds):
+    shares = [
+        evaluate(model(), Loader(ds, 15, rank=rank, world_size=2), field="x") for rank in range(2)
+    ]
+    assert sum(shares) / 2 == pytest.approx(evaluate(model(), Loader(ds, 15), field="x"))
+    assert shares[0] != shares[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -10,13 +11,22 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from PIL import Image
+from support.rows import dataset
 from support.server import FileServer
 from torchvision.transforms.v2 import functional as F
 
 import domainkit as dk
 from domainkit import model_cards
 from domainkit.cards import FileSpec
-from domainkit.errors import DigestError, DomainkitError, NotFoundError
+from domainkit.errors import (
+    DecodeError,
+    DigestError,
+    DomainkitError,
+    NotFoundError,
+    TransformError,
+)
+from domainkit.features import Audio
 from domainkit.vision.models import torchvision_builder, torchvision_table
 
 
@@ -95,7 +105,8 @@ def test_builds_untrained_without_the_network(name: str) -> None:
     model = dk.load_model(f"vision/{name}", weights=None)
     assert not model.training
     assert model.card.name == f"vision/{name}"
-    assert len(model.labels) in (91, 1000)
+    assert model.labels == ()
+    assert model.recipe is not None
 
 
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, weights: str, state) -> str:
@@ -248,3 +259,124 @@ def test_a_damaged_weight_file_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_p
     object.__setattr__(spec.file, "path", tmp_path / "copy.safetensors")
     with pytest.raises(DigestError, match="expected sha256"):
         dk.load_model.__globals__["_read_weights"](spec)
+
+
+# -- predict: modes, and what it takes -----------------------------------------------------------
+
+
+@pytest.fixture
+def clothes() -> dk.Dataset:
+    return dk.load_dataset("vision/fashion-mnist-mini", "test")
+
+
+def test_predict_evaluates_and_gives_each_module_its_mode_back(clothes: dk.Dataset) -> None:
+    model = dk.load_model("vision/fashion-cnn")
+    expected = model.predict(clothes[:8])
+    model.train()
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms
+    norms[0].eval()  # frozen
+    modes = [m.training for m in model.modules()]
+    buffers = {name: value.clone() for name, value in model.named_buffers()}
+    assert model.predict(clothes[:8]) == expected
+    assert [m.training for m in model.modules()] == modes
+    assert all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())
+    with pytest.raises(TransformError, match="takes float32"):  # the network itself refuses it
+        model.predict(torch.zeros(1, 2, 28, 28, dtype=torch.uint8))
+    assert [m.training for m in model.modules()] == modes
+
+
+def test_an_untrained_model_names_no_classes(clothes: dk.Dataset) -> None:
+    model = dk.load_model("vision/fashion-cnn", weights=None, num_classes=3)
+    assert model.labels == () and model.recipe is not None
+    with pytest.raises(DomainkitError, match=r"classes.*not known.*set model\.labels"):
+        model.predict(clothes[:1])
+    model.labels = ("a", "b", "c")
+    assert model.predict(clothes[:1])[0].label in model.labels
+
+
+def test_weights_of_another_shape_are_refused_in_a_line() -> None:
+    with pytest.raises(DomainkitError, match="do not fit: use weights=None") as caught:
+        dk.load_model("vision/fashion-cnn", num_classes=3)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+    assert "fashion-mnist-1" in str(caught.value) and "'num_classes': 3" in str(caught.value)
+
+
+def test_predict_takes_pillow_pictures(clothes: dk.Dataset) -> None:
+    model = dk.load_model("vision/fashion-cnn")
+    expected = model.predict(clothes[:2])
+    pictures = [Image.fromarray(clothes[i]["image"][0].numpy()) for i in range(2)]
+    assert model.predict(pictures) == expected
+    assert model.predict(pictures[0].convert("RGB")) == expected[:1]
+    with pytest.raises(DecodeError, match="takes paths, bytes or decoded samples, got Image"):
+        dk.load_model("audio/voice-prompts-cnn").predict(pictures[0])
+    with pytest.raises(DecodeError, match="got int"):
+        model.predict([3])
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("vision/fashion-cnn", "vision/fashion-mnist-mini"),
+        ("audio/voice-prompts-cnn", "audio/voice-prompts"),
+        ("text/sentiment-bag", "text/sentiment-sentences"),
+    ],
+)
+def test_predict_takes_decoded_samples(name: str, data: str) -> None:
+    model, ds = dk.load_model(name), dk.load_dataset(data, "test")
+    (expected,) = model.predict(ds[:1])
+    sample, field = ds[0], model.card.field
+    for inputs in (sample, sample[field], [sample], [sample[field]], ds.batch([0])):
+        (found,) = model.predict(inputs)
+        assert found.label == expected.label
+        assert found.score == pytest.approx(expected.score, abs=1e-5)
+    with pytest.raises(NotFoundError, match=field):
+        model.predict({"label": 1})
+    with pytest.raises(NotFoundError, match=f"needs a column '{field}'"):
+        model.predict(ds.select_columns(["label"]))
+
+
+def test_predict_of_a_missing_file_says_so_once(tmp_path: Path) -> None:
+    model = dk.load_model("vision/fashion-cnn")
+    with pytest.raises(DecodeError) as caught:
+        model.predict(tmp_path / "none.png")
+    assert str(caught.value) == f"{tmp_path / 'none.png'}: no such file"
+    with pytest.raises(DecodeError) as caught:
+        model.predict(str(tmp_path))
+    assert str(caught.value).count(str(tmp_path)) == 1
+
+
+def test_predict_refuses_what_the_recipe_already_made(clothes: dk.Dataset) -> None:
+    model = dk.load_model("vision/fashion-cnn")
+    ready = next(iter(dk.Loader(clothes[:4], 4, transform=model.recipe)))
+    told = re.escape("call the model itself on batch['image']")
+    with pytest.raises(TransformError, match=f"already went through a transform.*{told}"):
+        model.predict(ready)
+    for inputs in (ready["image"], {"image": ready["image"]}, [ready["image"][0]]):
+        with pytest.raises(TransformError, match="uint8 pictures before the recipe"):
+            model.predict(inputs)
+    assert len(model.predict(next(iter(dk.Loader(clothes[:4], 4))))) == 4
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [(16000, "8000 Hz.*16000 Hz"), (None, '{"audio": {"type": "Audio", "sample_rate": 8000}}')],
+)
+def test_predict_asks_for_the_sample_rate(tmp_path: Path, rate: int | None, told: str) -> None:
+    model, voices = (
+        dk.load_model("audio/voice-prompts-cnn"),
+        dk.load_dataset("audio/voice-prompts", "test"),
+    )
+    rows = [{"audio": bytes(voices.raw(i)["audio"])} for i in range(2)]
+    pattern = told if rate else re.escape(told)
+    with pytest.raises(TransformError, match=pattern):
+        model.predict(dataset(tmp_path, rows, {"audio": Audio(sample_rate=rate)}))
+    same = model.predict(dataset(tmp_path, rows, {"audio": Audio(sample_rate=8000)}))
+    assert same == model.predict(voices[:2])
+
+
+def test_a_reproduced_model_knows_its_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = model_cards.load_model_card("text/sentiment-bag")
+    model, _ = dk.load_model.__globals__["reproduce"](card.name, epochs=1)
+    assert model.labels == card.weights_spec("default").labels
+    assert model.predict("I loved it.")[0].label in model.labels

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 from pathlib import Path
 
+import pytest
 from support.command import invoke
+from support.server import FileServer
 
+from domainkit import cache, model_cards
 from domainkit.cards import load_card
 from domainkit.prepare import prepare
+from domainkit.vision.models import torchvision_table
 
 
 def test_a_dataset() -> None:
@@ -52,6 +58,38 @@ def test_a_model_of_our_own_says_how_it_was_trained() -> None:
     text = invoke("info", "vision/fashion-cnn").stdout
     assert "again: domainkit reproduce vision/fashion-cnn" in text
     assert "comes with domainkit" in text
+
+
+def test_a_digest_of_which_only_the_start_is_published(
+    fresh_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchvision publishes 8 hex digits; the copy here has all of them, and is held to them."""
+    data = b"weights"
+    full = hashlib.sha256(data).hexdigest()
+    table = copy.deepcopy(model_cards._read(torchvision_table.TABLE))
+    weights = table["models"]["resnet18"]["weights"]["imagenet1k-v1"]
+    weights["sha256"] = full[:8]
+    monkeypatch.setattr(model_cards, "_read", lambda path: table)
+    monkeypatch.setattr(
+        model_cards, "_index", lambda domain: {"vision/resnet18": torchvision_table.TABLE}
+    )
+    before = invoke("info", "vision/resnet18").stdout
+    assert f"sha256 starts with {full[:8]}" in before and full not in before
+
+    place = tmp_path / weights["url"].removeprefix("https://")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(data)
+    with FileServer(tmp_path) as server:
+        monkeypatch.setenv("DOMAINKIT_MIRROR", server.url)
+        cache.fetch([weights["url"]], digest=f"sha256:{full[:8]}")
+    after = invoke("info", "vision/resnet18").stdout
+    assert f"sha256 starts with {full[:8]}" in after and f"sha256:{full}" in after
+    facts = json.loads(invoke("info", "vision/resnet18", "--json").stdout)["weights"][0]
+    assert (facts["digest"], facts["sha256"]) == (f"sha256:{full[:8]}", full)
+    told = invoke("verify", "vision/resnet18")
+    assert told.exit_code == 0
+    assert f"sha256 starts with {full[:8]}, the prefix that the card has" in told.stdout
+    assert f"still sha256:{full}" in told.stdout
 
 
 def test_a_recipe() -> None:

@@ -17,7 +17,7 @@ from support.pictures import photo_files, photos
 from torchvision.io import ImageReadMode
 
 from domainkit.errors import DecodeError, DomainkitError, TransformError
-from domainkit.vision.codec import decode_image, encode_png
+from domainkit.vision.codec import decode_image, encode_png, from_pillow
 
 READ = {"RGB": ImageReadMode.RGB, "L": ImageReadMode.GRAY}
 
@@ -199,3 +199,33 @@ def test_index_of_a_coloured_picture_is_an_error() -> None:
     png = encode_png(torch.zeros(3, 2, 2, dtype=torch.uint8))
     with pytest.raises(DecodeError, match="one number per pixel"):
         decode_image(png, mode="index")
+
+
+def test_index_of_one_bit_is_zero_and_one() -> None:
+    classes = np.array([[0, 1, 1], [1, 0, 1]], dtype=bool)
+    mask = decode_image(encoded(classes, "PNG"), mode="index")
+    assert mask.dtype == torch.uint8
+    assert np.array_equal(mask[0].numpy(), classes.astype(np.uint8))
+
+
+def test_index_of_sixteen_bits_says_what_to_do() -> None:
+    data = encoded(np.arange(12, dtype=np.uint16).reshape(3, 4), "PNG")
+    with pytest.raises(DecodeError, match=r"16 bits .*convert to 8 bits"):
+        decode_image(data, mode="index")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("stored", ["1", "L", "P", "RGB", "RGBA", "I;16"])
+def test_a_pillow_picture_is_its_file(photo: Image.Image, stored: str, mode: str) -> None:
+    if stored == "I;16":
+        picture = Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100)
+    else:
+        picture = photo.convert(stored)
+    mine = from_pillow(picture, mode)
+    assert mine.dtype == torch.uint8
+    assert torch.equal(mine, decode_image(encoded(picture, "PNG"), mode))
+
+
+def test_a_damaged_pillow_picture(photo: Image.Image) -> None:
+    with pytest.raises(DecodeError, match="cannot be read"):
+        from_pillow(Image.open(io.BytesIO(encoded(photo, "PNG")[:-500])))

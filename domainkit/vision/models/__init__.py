@@ -1,8 +1,8 @@
 """Vision models: domainkit's own networks, and the zoo of the domain (torchvision's included).
 
-Every name of ``torchvision.models`` is a function here: ``models.resnet50(weights="imagenet1k-v2")``
-is ``domainkit.load_model("vision/resnet50", "imagenet1k-v2")``. As in torchvision, ``weights`` is
-None (untrained) unless given; the model comes in evaluation mode. ``dir(models)`` lists them.
+Every model of torchvision is a function here: ``models.resnet50(weights="imagenet1k-v2")`` is
+``domainkit.load_model("vision/resnet50", "imagenet1k-v2")``. As in torchvision, ``weights`` is None
+(untrained) unless given; the model comes in evaluation mode. ``dir(models)`` lists them.
 
 Example:
     >>> from domainkit.vision import models
@@ -17,7 +17,7 @@ from __future__ import annotations
 import builtins
 import importlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _builders() -> builtins.list[str]:
     return [name for name in list() if name.isidentifier()]  # "fashion-cnn" is a class: FashionCNN
 
 
-@lru_cache(maxsize=None)  # models.resnet50 is models.resnet50, and pickles by name
+@cache  # models.resnet50 is models.resnet50, and pickles by name
 def _builder(name: str) -> Callable[..., Any]:
     def build(*, weights: str | None = None, **args: Any) -> Any:
         return load(name, weights, **args)
