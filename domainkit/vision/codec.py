@@ -139,6 +139,10 @@ def _pillow(data: bytes | memoryview, mode: str) -> np.ndarray:
             kind = picture.format or kind
             picture.load()
             pixels = np.array(_convert(picture, mode))  # a copy: torch wants writable memory
+            if mode == "index" and kind == "PNG":
+                depth, color = data[24:26]  # IHDR: bits per sample, then the kind of colour
+                if color == 0 and depth in (2, 4):  # Pillow spreads few greys over 0..255
+                    pixels //= 255 // (2**depth - 1)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, MemoryError) as error:
         raise DecodeError(_message(kind, data, error)) from error
     except Image.DecompressionBombError as error:

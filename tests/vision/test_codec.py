@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +231,21 @@ def test_a_pillow_picture_is_its_file(photo: Image.Image, stored: str, mode: str
 def test_a_damaged_pillow_picture(photo: Image.Image) -> None:
     with pytest.raises(DecodeError, match="cannot be read"):
         from_pillow(Image.open(io.BytesIO(encoded(photo, "PNG")[:-500])))
+
+
+@pytest.mark.parametrize("depth", [2, 4])
+def test_index_of_a_png_with_few_greys(depth: int) -> None:
+    """Written by hand: two or four bits a pixel, which Pillow would spread over 0..255."""
+    rows = np.arange(16, dtype=np.uint8).reshape(2, 8) % 2**depth
+    bits = np.unpackbits(rows[..., None], axis=-1)[..., -depth:].reshape(2, -1)
+    lines = b"".join(b"\0" + np.packbits(row).tobytes() for row in bits)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    head = struct.pack(">IIBBBBB", 8, 2, depth, 0, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
+    png += chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    assert (decode_image(png, mode="index")[0].numpy() == rows).all()
