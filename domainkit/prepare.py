@@ -109,7 +109,7 @@ def _local(card: Card, file: FileSpec) -> Path:
             raise CardError(f"{card.source}: files.{file.key}: there is no file {file.path}")
         cache.check(file.path, digest=file.digest, size=file.size)
         return file.path
-    place = manual_place(card, file)
+    place = manual_place(card.name, file)
     if not place.is_file():
         raise ManualError(
             f"{card.name}: {file.key!r} may not be fetched automatically. {file.manual} "

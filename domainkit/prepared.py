@@ -50,9 +50,9 @@ def fingerprint(card: Card, split: str) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def manual_place(card: Card, file: FileSpec) -> Path:
+def manual_place(owner: str, file: FileSpec) -> Path:
     """Where a person puts a file that may not be fetched automatically."""
-    return cache.home() / "manual" / card.name / file.key
+    return cache.home() / "manual" / owner / file.key
 
 
 def _identity(card: Card, file: FileSpec) -> str | list[str | int | None]:
@@ -63,7 +63,7 @@ def _identity(card: Card, file: FileSpec) -> str | list[str | int | None]:
     if file.urls:
         return named
     try:
-        stat = (file.path or manual_place(card, file)).stat()
+        stat = (file.path or manual_place(card.name, file)).stat()
     except OSError:  # not there: what needs it says so
         return named
     return [*named, stat.st_size, stat.st_mtime_ns]

@@ -14,7 +14,7 @@ from domainkit import cache
 from domainkit.cache.digest import Digest
 from domainkit.cache.layout import Slot, slot_for
 from domainkit.cards import Card, FileSpec
-from domainkit.prepared import prepared_folder
+from domainkit.prepared import manual_place, prepared_folder
 
 __all__ = ["HeldFile", "Prepared", "all_prepared", "held_file", "prepared_split", "slot_of"]
 
@@ -61,7 +61,7 @@ def held_file(owner: str, spec: FileSpec) -> HeldFile:
         return HeldFile(spec, "shipped" if spec.path.is_file() else "damaged", _real(spec.path))
     slot = slot_of(spec)
     if slot is None:
-        place = cache.home() / "manual" / owner / spec.key
+        place = manual_place(owner, spec)
         return HeldFile(spec, "manual", place) if place.is_file() else HeldFile(spec, "absent")
     entry = slot.find(spec.size)
     if entry is not None:
