@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from domainkit import cache
 from domainkit.cards import DOMAINS
+from domainkit.errors import FetchError
 from domainkit.probe import Answer, ask
 
 __all__ = ["Check", "diagnose", "usable"]
@@ -36,7 +36,9 @@ NEEDED = {
     "PIL": "pillow",
     "httpx": "httpx",
 }
-VARIABLES = ("CARDS", "DEBUG", "HOME", "MIRROR", "OFFLINE")
+VARIABLES = (
+    *("BANDWIDTH", "CARDS", "DEADLINE", "DEBUG", "HOME", "JOBS", "MIRROR", "OFFLINE", "SHARED"),
+)
 LOW_DISK, NO_DISK = 5 * 10**9, 2 * 10**8  # bytes
 
 
@@ -289,8 +291,13 @@ def _cache() -> Check:
     try:
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(b"domainkit")
+        reach = cache.reach_of_locks(place)
     except OSError as error:
         return Check("cache", "fault", f"{found}: cannot be written: {error.strerror}", fix)
+    if reach != "all":
+        whom = "other machines" if reach == "host" else "other processes"
+        found += f": its file system's locks do not hold off {whom}, which may fetch a file again"
+        return Check("cache", "warning", found, "set DOMAINKIT_HOME to a folder on a local disk")
     return Check("cache", "ok", f"{found}, can be written")
 
 
@@ -336,9 +343,20 @@ def _variable(name: str, value: str) -> tuple[str, str, str]:
     if name == "MIRROR":
         mirrors = [m for m in re.split(r"[\s,]+", value.strip()) if m]
         shown = ", ".join(_without_password(m) for m in mirrors)
-        if any(urlsplit(m).scheme not in ("http", "https") for m in mirrors):
-            return "warning", shown, "write each mirror as https://host/path"
+        if any("://" not in m for m in mirrors):
+            return "warning", shown, "write each mirror as https://host/path or file:///path"
         return "ok", shown, ""
+    if name == "SHARED":
+        folders = [Path(p).expanduser() for p in value.split(os.pathsep) if p]
+        missing = [str(f) for f in folders if not (f / "layout.json").is_file()]
+        if missing:
+            fix = "correct the variable; it names cache folders that others have filled"
+            return "warning", f"{value}; no cache in {', '.join(missing)}", fix
+    if name in ("BANDWIDTH", "DEADLINE", "JOBS"):
+        try:
+            cache.Policy.from_environment()
+        except FetchError as error:
+            return "fault", value, str(error)
     return "ok", value, ""
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,28 @@ from domainkit import cache
 from domainkit.cards import Card, FileSpec, SplitSpec
 from domainkit.errors import CardError, DomainkitError, ManualError, nearest
 from domainkit.features import feature_from_spec
-from domainkit.prepared import fingerprint, manual_place, prepared_folder
+from domainkit.prepared import (
+    find_manual,
+    find_prepared,
+    fingerprint,
+    manual_place,
+    prepared_folder,
+    store_lock,
+)
 from domainkit.progress import bar
 from domainkit.store import Store, write_store
 
 __all__ = ["fetch_files", "find_reader", "prepare"]
 
 
-def prepare(card: Card, split: str) -> Store:
+def prepare(card: Card, split: str, policy: cache.Policy | None = None) -> Store:
     """Open a split's store, making it first if it is not there.
 
     Any number of processes may ask at once: one prepares, the others wait and open the result. A
     prepare that is killed leaves nothing that could be taken for a store.
+
+    Args:
+        policy: how its files are fetched; None for ``cache.Policy.from_environment()``.
 
     Raises:
         NotFoundError, CardError, FetchError, ArchiveError, ReaderError: see each.
@@ -36,16 +47,18 @@ def prepare(card: Card, split: str) -> Store:
     spec = card.split(split)
     # before any file is read: one that changes meanwhile shall make the split anew, not look done
     digest = fingerprint(card, split)
+    found = find_prepared(card, split)
+    if found is not None:
+        return Store(found)
     folder = prepared_folder(card, split)
-    if (folder / "store.json").exists():
-        return Store(folder)
-    with cache.lock(f"prepare-{card.name}-{folder.name}"):
+    with cache.lock(store_lock(folder), shown_as=f"prepare {card.name}, {split}") as held:
         if (folder / "store.json").exists():  # somebody else was faster
             return Store(folder)
-        for stale in folder.parent.glob(f".{folder.name}.*"):  # left by a killed prepare
-            shutil.rmtree(stale, ignore_errors=True)
+        if held.reach == "all":
+            for stale in folder.parent.glob(f".{folder.name}.*"):  # left by a killed prepare
+                shutil.rmtree(stale, ignore_errors=True)
         reader = find_reader(card, spec)
-        files = fetch_files(card, spec.files)
+        files = fetch_files(card, spec.files, policy)
         with bar(f"prepare {card.name}, {split}", spec.rows, unit="rows") as progress:
             try:
                 return write_store(
@@ -56,20 +69,41 @@ def prepare(card: Card, split: str) -> Store:
                     info={"name": card.name, "split": split, "license": card.license},
                     expected_rows=spec.rows,
                 )
+            except OSError:
+                # where locks do not hold everybody off, another may have been faster even now
+                if held.reach == "all" or not (folder / "store.json").exists():
+                    raise
+                return Store(folder)
             except DomainkitError as error:
                 error.args = (f"{card.name}, {split}: {error}", *error.args[1:])
                 raise
 
 
-def fetch_files(card: Card, roles: Mapping[str, str]) -> dict[str, Path]:
-    """The verified local paths of some of a card's files: role -> path; several at a time."""
+def fetch_files(
+    card: Card, roles: Mapping[str, str], policy: cache.Policy | None = None
+) -> dict[str, Path]:
+    """The verified local paths of some of a card's files: role -> path; several at a time.
+
+    The first that cannot be had ends the others; what came of them is kept.
+    """
+    over = threading.Event()
     pool = ThreadPoolExecutor(max_workers=4)
     try:
-        paths = list(pool.map(lambda key: _local(card, card.files[key]), roles.values()))
+        work = {
+            role: pool.submit(_local, card, card.files[key], policy, over.is_set)
+            for role, key in roles.items()
+        }
+        done, _ = wait(work.values(), return_when=FIRST_EXCEPTION)
+        failed = [error for future in done if (error := future.exception()) is not None]
+        if failed:
+            over.set()
+            pool.shutdown(cancel_futures=True)
+            raise failed[0]
     finally:
-        # an interrupted notebook gets its prompt back at once; what is under way may finish
+        over.set()
+        # an interrupted notebook gets its prompt back at once
         pool.shutdown(wait=False, cancel_futures=True)
-    return dict(zip(roles, paths, strict=True))
+    return {role: future.result() for role, future in work.items()}
 
 
 def find_reader(card: Card, spec: SplitSpec) -> Callable[..., Iterable[Mapping[str, Any]]]:
@@ -101,19 +135,28 @@ def find_reader(card: Card, spec: SplitSpec) -> Callable[..., Iterable[Mapping[s
     return reader
 
 
-def _local(card: Card, file: FileSpec) -> Path:
+def _local(
+    card: Card, file: FileSpec, policy: cache.Policy | None, unwanted: Callable[[], bool]
+) -> Path:
     if file.urls:
-        return cache.fetch(file.urls, digest=file.digest, size=file.size)
+        return cache.fetch(
+            file.urls, digest=file.digest, size=file.size, policy=policy, unwanted=unwanted
+        )
     if file.path is not None:
         if not file.path.is_file():
             raise CardError(f"{card.source}: files.{file.key}: there is no file {file.path}")
         cache.check(file.path, digest=file.digest, size=file.size)
         return file.path
-    place = manual_place(card.name, file)
-    if not place.is_file():
+    place = find_manual(card.name, file)
+    if place is None:
+        facts = [f"{file.size:,} bytes"] if file.size is not None else []
+        facts += [file.digest] if file.digest else []
+        expected = f" Expected are {', '.join(facts)}." if facts else ""
         raise ManualError(
-            f"{card.name}: {file.key!r} may not be fetched automatically. {file.manual} "
-            f"Then put it at {place}"
+            f"{card.name}: {file.key!r} may not be fetched automatically. {file.manual}{expected} "
+            "Then run "
+            f"`domainkit download {card.name} --from FOLDER`, where FOLDER holds that file, or put "
+            f"it at {manual_place(card.name, file)}"
         )
     cache.check(place, digest=file.digest, size=file.size)
     return place

@@ -27,9 +27,10 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.cache.files import sync_folder
 from domainkit.errors import CardError, DomainkitError, ReaderError, StoreError
 from domainkit.features import Feature, feature_from_spec
-from domainkit.prepared import LAYOUT
+from domainkit.prepared import LAYOUT, check_store
 
 __all__ = ["Store", "write_store"]
 
@@ -78,8 +79,8 @@ class Store:
             self._starts = [0]
             for rows in facts["part_rows"]:
                 self._starts.append(self._starts[-1] + rows)
-            self._sums = [int(digits, 16) for digits in facts["part_crc32"]]
-            if len(self._sums) != len(facts["part_rows"]):
+            sums = [int(digits, 16) for digits in facts["part_crc32"]]
+            if len(sums) != len(facts["part_rows"]):
                 raise ValueError("part_crc32 and part_rows differ in length")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, CardError) as error:
             raise StoreError(
@@ -142,22 +143,7 @@ class Store:
         Raises:
             StoreError: a part has other bytes or cannot be read.
         """
-        for part, expected in enumerate(self._sums):
-            path = self.folder / f"part-{part:05d}.arrow"
-            found = 0
-            try:
-                with open(path, "rb") as file:
-                    while data := file.read(1 << 20):
-                        found = zlib.crc32(data, found)
-            except OSError as error:
-                raise StoreError(
-                    f"{path} is damaged ({error}): remove {self.folder} and prepare again"
-                ) from error
-            if found != expected:
-                raise StoreError(
-                    f"{path} is damaged (expected crc32 {expected:08x} as written, got "
-                    f"{found:08x}): remove {self.folder} and prepare again"
-                )
+        check_store(self.folder)
 
     def _load(self, part: int, batch: int) -> dict[str, Any]:
         import pyarrow as pa
@@ -254,7 +240,9 @@ def write_store(
         os.chmod(temporary, 0o755)  # mkdtemp makes it private; a cache may be shared
         if folder.exists():
             shutil.rmtree(folder)
+        sync_folder(temporary)  # so that a power cut leaves no name without its content
         os.rename(temporary, folder)
+        sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

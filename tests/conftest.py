@@ -23,7 +23,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 HOME = "DOMAINKIT_HOME"
-OTHERS = ("DOMAINKIT_CARDS", "DOMAINKIT_MIRROR", "DOMAINKIT_OFFLINE", "RANK", "WORLD_SIZE")
+OTHERS = (
+    *("DOMAINKIT_CARDS", "DOMAINKIT_MIRROR", "DOMAINKIT_OFFLINE", "DOMAINKIT_SHARED"),
+    *("DOMAINKIT_JOBS", "DOMAINKIT_BANDWIDTH", "DOMAINKIT_DEADLINE", "RANK", "WORLD_SIZE"),
+)
 
 settings.register_profile(
     "domainkit",

@@ -190,7 +190,7 @@ def test_free_disk(free: int, state: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOMAINKIT_OFFLINE", "1")
-    monkeypatch.setenv("DOMAINKIT_MIRROR", "https://me:secret@mirror/x ftp://other")
+    monkeypatch.setenv("DOMAINKIT_MIRROR", "https://me:secret@mirror/x other")
     monkeypatch.setenv("DOMAINKIT_CARDS", str(tmp_path))
     monkeypatch.setenv("DOMAINKIT_OFLINE", "1")
     checks = {check.name: check for check in doctor._environment()}
@@ -202,6 +202,26 @@ def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("DOMAINKIT_MIRROR", "https://mirror/x")
     checks = {check.name: check for check in doctor._environment()}
     assert checks["DOMAINKIT_CARDS"].state == checks["DOMAINKIT_MIRROR"].state == "ok"
+
+
+def test_the_settings_of_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOMAINKIT_BANDWIDTH", "fast")
+    monkeypatch.setenv("DOMAINKIT_SHARED", str(tmp_path))
+    checks = {check.name: check for check in doctor._environment()}
+    assert checks["DOMAINKIT_BANDWIDTH"].state == "fault"
+    assert "not a bandwidth" in checks["DOMAINKIT_BANDWIDTH"].fix
+    assert checks["DOMAINKIT_SHARED"].state == "warning"
+    (tmp_path / "layout.json").write_text('{"layout": 2}')
+    monkeypatch.setenv("DOMAINKIT_BANDWIDTH", "5MB")
+    checks = {check.name: check for check in doctor._environment()}
+    assert checks["DOMAINKIT_SHARED"].state == checks["DOMAINKIT_BANDWIDTH"].state == "ok"
+
+
+def test_a_cache_whose_locks_hold_nobody_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(fcntl, "flock", lambda file, flags: None)
+    check = doctor._cache()
+    assert check.state == "warning" and "locks do not hold off other processes" in check.found
 
 
 def test_a_check_has_one_of_three_states() -> None:

@@ -7,17 +7,24 @@ import hashlib
 import json
 import multiprocessing
 import os
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import faults
 from support.own_card import ROWS, write_card
+from support.server import FileServer, Handler
 
 import domainkit as dk
-from domainkit.cards import load_card, parse_card
+from domainkit import cache
+from domainkit.cache.partial import Partial
+from domainkit.cards import FileSpec, load_card, parse_card
 from domainkit.dataset import Dataset
 from domainkit.errors import (
     CardError,
     DigestError,
+    FetchError,
     ManualError,
     NotFoundError,
     ReaderError,
@@ -172,7 +179,7 @@ def test_an_absent_file_without_digest_is_told_by_prepare(own, tmp_path):
 
 def test_a_new_version_of_the_readers_prepares_anew(own, monkeypatch):
     first = prepared_folder(own(), "train")
-    monkeypatch.setattr("domainkit.prepared.READERS_VERSION", 2)
+    monkeypatch.setattr("domainkit.prepared.places.READERS_VERSION", 2)
     assert prepared_folder(own(), "train") != first
 
 
@@ -355,3 +362,33 @@ def test_fingerprints_do_not_depend_on_the_process(own):
     )
     expected = hashlib.sha256(text.encode()).hexdigest()[:32]
     assert fingerprint(card, "train") == expected
+
+
+def test_a_file_that_is_missing_ends_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_home: Path
+) -> None:
+    (tmp_path / "big").write_bytes(bytes(3_000_000))
+    with FileServer(tmp_path) as server:
+        came, write = threading.Event(), Partial.write
+
+        def noticed(self: Partial, index: int, data: bytes) -> None:
+            write(self, index, data)
+            if self.held == 2_000_000:
+                came.set()
+
+        def late(handler: Handler) -> None:
+            came.wait()
+            handler.reply(404)
+
+        monkeypatch.setattr(Partial, "write", noticed)
+        server.faults["/gone"] = [late]
+        server.faults["/big"] = [faults.hold_after(2_000_000)]
+        spec = FileSpec(key="big", urls=(f"{server.url}/big",))
+        gone = FileSpec(key="gone", urls=(f"{server.url}/gone",))
+        card = replace(load_card("vision/mnist"), files={"big": spec, "gone": gone})
+        patience = cache.Policy(read_timeout=0.5)
+        with pytest.raises(FetchError, match="404"):
+            fetch_files(card, {"a": "big", "b": "gone"}, patience)
+        assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+    (kept,) = (cache.home() / "partial").glob("*.part")
+    assert kept.stat().st_size == 2_000_000

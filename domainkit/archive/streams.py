@@ -10,18 +10,21 @@ import lzma
 import struct
 import sys
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from os import PathLike
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from domainkit.archive.limits import Layer, Limits
+from domainkit.archive.sources import Stream, peek, source_of
 from domainkit.errors import ArchiveError, MissingExtraError
 
-__all__ = ["DAMAGE", "Guard", "Limits", "expanded", "magic", "open_stream", "told"]
+if TYPE_CHECKING:
+    from domainkit.archive.member import Member
+
+__all__ = ["DAMAGE", "Guard", "expanded", "open_stream", "told", "unzstd"]
 
 # What the standard library raises on damaged input.
 DAMAGE = (
@@ -29,49 +32,27 @@ DAMAGE = (
     OSError,
     ValueError,
     OverflowError,
-    NotImplementedError,  # a compression method that zipfile does not know
     RuntimeError,
     struct.error,
     zlib.error,
     lzma.LZMAError,
     tarfile.TarError,
-    zipfile.BadZipFile,
 )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How far an archive may expand before it is refused.
-
-    Attributes:
-        max_members: members of any kind.
-        max_total: bytes of all members together.
-        max_ratio: expanded bytes per byte of the archive, looked at from ``ratio_floor`` on.
-        ratio_floor: bytes below which the ratio is let be (a small file of zeros packs well).
-    """
-
-    max_members: int = 20_000_000
-    max_total: int = 4 << 40
-    max_ratio: float = 250.0
-    ratio_floor: int = 64 << 20
-
-    def check_total(self, total: int, packed: int, archive: Path, where: str) -> None:
-        """Raises ArchiveError where ``total`` bytes out of ``packed`` is too much."""
-        if total > self.max_total:
-            raise ArchiveError(
-                f"{archive}: expands beyond {self.max_total:,} bytes ({where}). "
-                "If the file is known to be good, pass a larger limits=Limits(max_total=...)."
-            )
-        if total > self.ratio_floor and total > self.max_ratio * max(packed, 1):
-            raise ArchiveError(
-                f"{archive}: {packed:,} bytes expand to more than {total:,} ({where}), beyond "
-                f"the ratio of {self.max_ratio:g}: a decompression bomb? If the file is known to "
-                "be good, pass a larger limits=Limits(max_ratio=...)."
-            )
-
-
-def open_stream(path: str | PathLike[str], *, limits: Limits | None = None) -> BinaryIO:
+def open_stream(
+    source: str | PathLike[str] | Member | BinaryIO, *, limits: Limits | None = None
+) -> BinaryIO:
     """One file as a stream of its expanded bytes: gzip, bzip2, xz, zstd by content, else plain.
+
+    Every byte of gzip, bzip2 and xz is covered by a checksum, which is looked at where the stream
+    ends; a zstd file has one if its writer wished so, and a plain file has none. A file of several
+    packed streams one after another that is cut exactly between two of them looks whole: only a
+    digest tells.
+
+    Args:
+        source: a path, a member of an archive that is being walked, or a binary stream.
+        limits: how far it may expand; a member has those of its archive.
 
     Raises:
         ArchiveError: now or while reading: no such file, damaged, cut off, beyond ``limits``.
@@ -86,37 +67,38 @@ def open_stream(path: str | PathLike[str], *, limits: Limits | None = None) -> B
         ...         stream.read()
         b'1 2 3'
     """
-    archive = Path(path)
-    inner, packed = expanded(archive)
-    if not packed:
-        return inner
-    guard = Guard(inner, archive, "", limits or Limits(), archive.stat().st_size)
-    return io.BufferedReader(guard, 1 << 17)
-
-
-def magic(archive: Path) -> bytes:
+    origin = source_of(source, limits)
+    place = origin.place
+    opened = origin.open()
     try:
-        with archive.open("rb") as file:
-            return file.read(8)
-    except OSError as error:
-        raise ArchiveError(f"{archive}: cannot be opened: {error.strerror or error}.") from error
+        with told(place.label):
+            head, start = peek(opened)
+        inner, packed = expanded(start, head, place.label)
+    except BaseException:
+        opened.close()
+        raise
+    if not packed and start.seekable():
+        return start
+    layer = Layer(place.budget, place.label) if packed else None
+    inside = replace(place, depth=place.depth + 1)
+    return Stream(Guard(inner, place.label, layer, (start,)), inside, 1 << 17)
 
 
-def expanded(archive: Path) -> tuple[BinaryIO, bool]:
+def expanded(stream: BinaryIO, head: bytes, label: str) -> tuple[BinaryIO, bool]:
     """The expanded stream, and whether it had been compressed at all."""
-    start = magic(archive)
-    if start.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, gzip.open(archive, "rb")), True
-    if start.startswith(b"BZh"):
-        return cast(BinaryIO, bz2.open(archive, "rb")), True
-    if start.startswith(b"\xfd7zXZ\x00"):
-        return cast(BinaryIO, lzma.open(archive, "rb")), True
-    if start.startswith(b"\x28\xb5\x2f\xfd"):
-        return _open_zstd(archive), True
-    return archive.open("rb"), False
+    if head.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb")), True
+    if head.startswith(b"BZh"):
+        return cast(BinaryIO, bz2.BZ2File(stream)), True
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return cast(BinaryIO, lzma.LZMAFile(stream)), True
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return unzstd(stream, label), True
+    return stream, False
 
 
-def _open_zstd(archive: Path) -> BinaryIO:
+def unzstd(stream: BinaryIO, label: str) -> BinaryIO:
+    """The expanded bytes of zstd frames."""
     if sys.version_info >= (3, 14):
         zstd = importlib.import_module("compression.zstd")
         start, error = zstd.ZstdDecompressor, zstd.ZstdError
@@ -125,11 +107,11 @@ def _open_zstd(archive: Path) -> BinaryIO:
             zstd = importlib.import_module("zstandard")
         except ImportError as missing:
             raise MissingExtraError(
-                f"{archive}: reading zstd on this Python needs the library zstandard. "
+                f"{label}: reading zstd on this Python needs the library zstandard. "
                 'Install it: pip install "domainkit[zstd]".'
             ) from missing
         start, error = zstd.ZstdDecompressor().decompressobj, zstd.ZstdError
-    return io.BufferedReader(_ZstdFrames(archive.open("rb"), start, error), 1 << 17)
+    return io.BufferedReader(_ZstdFrames(stream, start, error), 1 << 17)
 
 
 class _ZstdFrames(io.RawIOBase):
@@ -170,60 +152,57 @@ class _ZstdFrames(io.RawIOBase):
         self._ready = self._ready[count:]
         return count
 
-    def close(self) -> None:
-        self._source.close()
-        super().close()
-
 
 class Guard(io.RawIOBase):
-    """A stream whose faults are ArchiveErrors and whose length is held to the limits.
+    """A stream whose faults are ArchiveErrors that begin with ``label``.
 
-    ``where`` names the member for the message; None leaves faults as they are for the caller.
+    With a ``layer`` its bytes are spent. ``below`` is closed with it.
     """
 
     def __init__(
         self,
         inner: BinaryIO,
-        archive: Path,
-        where: str | None,
-        limits: Limits | None = None,
-        packed: int = 0,
+        label: str | None,
+        layer: Layer | None = None,
+        below: tuple[BinaryIO, ...] = (),
     ) -> None:
         self._inner = inner
-        self._archive = archive
-        self._where = where
-        self._limits = limits
-        self._packed = packed
+        self._label = label  # None leaves faults as they are, for the caller
+        self._layer = layer
+        self._below = below
         self._total = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if self._where is None:
+        if self._label is None:
             data = self._inner.read(len(buffer))
         else:
-            with told(self._archive, self._where):
+            with told(self._label):
                 data = self._inner.read(len(buffer))
         buffer[: len(data)] = data
-        if self._limits is not None:
-            self._total += len(data)
-            self._limits.check_total(self._total, self._packed, self._archive, "while unpacking")
+        self._total += len(data)
+        if self._layer is not None:
+            last = self._layer.last
+            where = "while unpacking, at or after member" if last else "while unpacking"
+            self._layer.reach(self._total, where, last)
         return len(data)
 
     def close(self) -> None:
         if not self.closed:
-            self._inner.close()
+            for stream in (self._inner, *self._below):
+                stream.close()
         super().close()
 
 
 @contextmanager
-def told(archive: Path, where: str) -> Iterator[None]:
+def told(label: str) -> Iterator[None]:
     """Turns what the libraries raise on damage into an ArchiveError that says where."""
     try:
         yield
     except DAMAGE as error:
         raise ArchiveError(
-            f"{archive}: {where}{': ' if where else ''}cannot be read, the archive is damaged or "
+            f"{label}: cannot be read, the archive is damaged or "
             f"cut off ({type(error).__name__}: {error}). Fetch it again."
         ) from error

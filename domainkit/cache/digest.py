@@ -56,15 +56,15 @@ class Digest:
 
 
 class Sums:
-    """The running digests of a stream: always sha256, and the algorithm asked for."""
+    """The running digests of a stream: always sha256, and the algorithms asked for."""
 
-    def __init__(self, algorithm: str = "sha256") -> None:
+    def __init__(self, *algorithms: str) -> None:
         self._crc = 0
-        self._crc_wanted = algorithm == "crc32"
-        names = {"sha256", algorithm} - {"crc32"}
+        self._crc_wanted = "crc32" in algorithms
+        names = {"sha256", *algorithms} - {"crc32"}
         self._hashes = {n: hashlib.new(n, usedforsecurity=False) for n in sorted(names)}
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         for one in self._hashes.values():
             one.update(data)
         if self._crc_wanted:

@@ -4,74 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from domainkit import progress as progress_module
 from domainkit.cache.digest import Digest
 from domainkit.cache.layout import Slot, slot_for, touch
-from domainkit.cache.local import lock
+from domainkit.cache.locks import FULL, Held, lock
+from domainkit.cache.mirrors import mirrored, without_login
 from domainkit.cache.partial import Partial
-from domainkit.errors import DigestError, FetchError, OfflineError
+from domainkit.cache.policy import Policy
+from domainkit.cache.sources import check_address, is_local, open_source
+from domainkit.errors import DigestError, FetchError, MissingExtraError, OfflineError
 
-if TYPE_CHECKING:
-    import httpx
-
-__all__ = ["Policy", "fetch"]
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How patient ``fetch`` is.
-
-    Attributes:
-        connect_timeout, read_timeout: seconds for a connection, and without a single byte.
-        attempts: tries in a row without a new byte before an address is given up.
-        attempts_before_mirror: the same while another address is left to try.
-        attempts_in_all: tries at one address, with new bytes or without.
-        backoff, backoff_cap: the n-th wait is drawn from 0 to ``min(cap, backoff * 2**(n-1))``
-            seconds.
-        retry_after_cap: seconds that a server's Retry-After can make us wait at most.
-        sleep, clock, jitter: the passing of time and the draw from [0, 1), for tests.
-    """
-
-    connect_timeout: float = 15.0
-    read_timeout: float = 30.0
-    attempts: int = 5
-    attempts_before_mirror: int = 2
-    attempts_in_all: int = 100
-    backoff: float = 0.5
-    backoff_cap: float = 30.0
-    retry_after_cap: float = 120.0
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.time
-    # An own source: the user's seeded `random` stays where it is.
-    jitter: Callable[[], float] = field(default_factory=lambda: random.SystemRandom().random)
-
-    def wait(self, failures: int, after: str | None) -> float:
-        """Seconds to wait after so many failures in a row, and the server's Retry-After."""
-        drawn = self.jitter() * min(self.backoff_cap, self.backoff * 2 ** (failures - 1))
-        asked = 0.0
-        if after is not None and after.strip().isdecimal():
-            asked = float(after)
-        elif after is not None:
-            from email.utils import parsedate_to_datetime
-
-            try:
-                asked = parsedate_to_datetime(after).timestamp() - self.clock()
-            except (TypeError, ValueError):
-                asked = 0.0
-        return max(drawn, min(asked, self.retry_after_cap))
+__all__ = ["adopt", "fetch"]
 
 
 def fetch(
@@ -82,27 +33,35 @@ def fetch(
     name: str | None = None,
     progress: bool | None = None,
     policy: Policy | None = None,
+    unwanted: Callable[[], bool] | None = None,
 ) -> Path:
     """The verified local copy of a file on the web, fetched once.
 
     Among any number of processes and threads one fetches and the others wait for it. A copy that
-    is already there is returned without reading it (``verify`` reads it). Two addresses with one
-    full digest share one copy, under the name it was first fetched by.
+    is already there is returned without reading it (``verify`` reads it). One content is kept once,
+    whatever address or digest it was asked for by, under the name it was first fetched by.
 
     Args:
-        urls: http or https addresses of the same file, tried in turn.
+        urls: addresses of the same file, tried in turn: ``https:``, ``http:``, ``file:``,
+            ``hf://datasets/owner/name/path`` or ``hf://owner/name/path`` (Hugging Face), a Google
+            Drive link, and with the extra that it needs ``s3:``, ``gs:`` and what else fsspec
+            knows.
         digest: ``"sha256:<hex>"`` (or its first 8 digits or more), ``"sha512:..."``,
             ``"md5:..."``, ``"crc32:..."``. Without one the first copy is trusted, its sha256
             recorded, and every later copy held to that.
         size: bytes, where known.
         name: the file's name in the cache; by default the last part of the address.
         progress: show a bar; None as ``domainkit.progress`` is set.
-        policy: timeouts and patience.
+        policy: timeouts, patience, connections and bandwidth; None for
+            ``Policy.from_environment()``.
+        unwanted: asked now and then; when it says True the fetch ends with a FetchError, and what
+            came is kept for the next one.
 
     Raises:
         OfflineError: not in the cache, and DOMAINKIT_OFFLINE is set.
         DigestError: no address gave the promised bytes; nothing is kept.
         FetchError: no address gave the file, or it cannot be written; says why and what to do.
+        MissingExtraError: an address needs a library that is not installed.
 
     Example:
         >>> fetch("https://example.org/a.zip", digest="md5:xyz")
@@ -110,22 +69,90 @@ def fetch(
         domainkit.errors.FetchError: digest 'md5:xyz' is not understood. Expected ...
     """
     wanted = [urls] if isinstance(urls, str) else list(urls)
-    _check_addresses(wanted)
+    if not wanted:
+        raise FetchError("no address to fetch from. Give at least one URL.")
+    for url in wanted:
+        check_address(url)
+    offline = os.environ.get("DOMAINKIT_OFFLINE", "").strip().lower() not in (
+        *("", "0", "false", "no"),
+    )
+    addresses = [*mirrored(wanted), *wanted]
+    if offline:
+        addresses = [url for url in addresses if is_local(url)]
+    return _find_or_bring(
+        *(wanted, addresses, digest, size),
+        name=name,
+        progress=progress,
+        policy=policy,
+        unwanted=unwanted,
+    )
+
+
+def adopt(
+    path: str | PathLike[str],
+    urls: str | Sequence[str],
+    *,
+    digest: str | None = None,
+    size: int | None = None,
+    progress: bool | None = None,
+) -> Path:
+    """Puts a local copy of a file into the cache, as if it had been fetched from ``urls``.
+
+    The copy is held to the digest and size like any other, and stays where it is.
+
+    Raises:
+        DigestError, FetchError: as ``fetch``; nothing is kept.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "a.bin")
+        ...     _ = path.write_bytes(b"abc")
+        ...     adopt(path, "https://example.org/a.bin", digest="crc32:352441c2").read_bytes()
+        b'abc'
+    """
+    wanted = [urls] if isinstance(urls, str) else list(urls)
+    here = Path(path).absolute().as_uri()
+    return _find_or_bring(wanted, [here], digest, size, progress=progress)
+
+
+def _find_or_bring(
+    wanted: Sequence[str],
+    addresses: Sequence[str],
+    digest: str | None,
+    size: int | None,
+    *,
+    name: str | None = None,
+    progress: bool | None = None,
+    policy: Policy | None = None,
+    unwanted: Callable[[], bool] | None = None,
+) -> Path:
     promise = None if digest is None else Digest.parse(digest)
     slot = slot_for(wanted, promise, name)
+    shown = [without_login(url) for url in wanted]
     found = slot.find(size)
+    if found is None and not addresses:
+        found = slot.reuse(shown, promise, size)
     if found is None:
-        if os.environ.get("DOMAINKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no"):
+        if not addresses:
             raise OfflineError(
-                f"{wanted[0]}: is not in the cache at {slot.base} and DOMAINKIT_OFFLINE forbids "
-                "fetching it. Unset DOMAINKIT_OFFLINE, or fetch it where there is a network and "
-                "share that cache by DOMAINKIT_HOME."
+                f"{shown[0]}: is not in the cache at {slot.base} and "
+                "DOMAINKIT_OFFLINE forbids fetching it. Unset DOMAINKIT_OFFLINE, or fetch it where "
+                "there is a network and share that cache by DOMAINKIT_HOME."
             )
-        with _disk_trouble(slot.base), lock(slot.key, shown_as=slot.name, progress=progress):
-            found = slot.find(size)  # another process may have fetched it while we waited
+        patience = policy or Policy.from_environment()
+        until = None if patience.deadline is None else patience.monotonic() + patience.deadline
+        with (
+            _disk_trouble(slot.base),
+            lock(
+                slot.key, shown_as=slot.name, progress=progress, timeout=patience.deadline
+            ) as held,
+        ):
+            # another process may have fetched it while we waited, or under another key before
+            found = slot.find(size) or slot.reuse(shown, promise, size)
             if found is None:
-                job = _Job(slot, wanted, promise, size, policy or Policy())
-                return job.run(progress)
+                job = _Job(slot, wanted, addresses, promise, size, patience, until, unwanted)
+                return job.run(held, progress)
     touch(slot)
     return found.path
 
@@ -137,9 +164,13 @@ def _disk_trouble(folder: Path) -> Iterator[None]:
     except FetchError:
         raise
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             free = shutil.disk_usage(folder).free if folder.exists() else 0
             why, what = f"the disk is full ({free:,} bytes free)", "Make room there"
+            if error.errno == errno.ENOSPC and error.filename is None:
+                why += f": {error.strerror}"
+            if error.errno == errno.EFBIG:
+                why = "a file may not grow so large there (a limit of the system or the folder)"
         else:
             why, what = f"cannot be written ({error})", "Allow writing there"
         raise FetchError(
@@ -148,8 +179,12 @@ def _disk_trouble(folder: Path) -> Iterator[None]:
         ) from error
 
 
-class _Mismatch(Exception):
+class _MismatchError(Exception):
     """The whole file came and is not the promised one."""
+
+
+class _AgainError(Exception):
+    """The whole file came, and its fault may lie in how it came: from nothing, once more."""
 
 
 @dataclass(frozen=True)
@@ -158,82 +193,112 @@ class _Job:
 
     slot: Slot
     urls: Sequence[str]
+    addresses: Sequence[str]
     promise: Digest | None
     size: int | None
     policy: Policy
+    until: float | None
+    unwanted: Callable[[], bool] | None
 
-    def run(self, progress: bool | None) -> Path:
-        from domainkit.cache.attempt import GiveUp, open_client
+    def run(self, held: Held, progress: bool | None) -> Path:
+        from domainkit.cache.ranges import OutOfTimeError, UnwantedError
+        from domainkit.cache.sources.base import GiveUp
 
-        addresses = [*_mirrored(self.urls), *self.urls]
         algorithm = self.promise.algorithm if self.promise else "sha256"
+        expected = self.promise or self.slot.remembered(self.size)
         failures, mismatch = [], False
-        policy = self.policy
+        place = self.slot.partial
+        place = place.with_name(f"{place.stem}{held.suffix}.part")
+        hint = "Try again later, or set DOMAINKIT_MIRROR to a server that has the file."
         with (
             progress_module.bar(self.slot.name, self.size, "B", progress) as shown,
-            Partial(self.slot.partial, algorithm, shown) as partial,
-            open_client(policy.connect_timeout, policy.read_timeout) as client,
+            Partial(place, algorithm, shown, expected is not None) as partial,
         ):
-            for index, url in enumerate(addresses):
-                more = index + 1 < len(addresses)
+            for index, url in enumerate(self.addresses):
+                last = index + 1 == len(self.addresses)
                 try:
-                    self._insist(client, url, partial, shown, more)
-                except (GiveUp, _Mismatch) as error:
-                    failures.append(f"{url}: {error}")
-                    mismatch |= isinstance(error, _Mismatch)
+                    self._insist(url, partial, shown, expected, last)
+                except MissingExtraError as error:
+                    if last:
+                        raise
+                    failures.append(str(error))
                     continue
+                except (GiveUp, _MismatchError) as error:
+                    failures.append(f"{without_login(url)}: {error}")
+                    mismatch |= isinstance(error, _MismatchError)
+                    continue
+                except OutOfTimeError:
+                    failures.append(
+                        f"{without_login(url)}: the time of {self.policy.deadline:.0f} s for this "
+                        f"file has passed; {partial.held:,} bytes came"
+                    )
+                    hint = "Allow more time; what came is taken up again."
+                    break
+                except UnwantedError as error:
+                    raise FetchError(
+                        f"{self.slot.name}: is not wanted any more; {partial.held:,} bytes are "
+                        "kept for the next time."
+                    ) from error
+                sums, urls = partial.finish(), [without_login(url) for url in self.urls]
                 partial.seal()
-                path = self.slot.publish(partial.path, self.urls, self.promise, partial.sums)
+                path = self.slot.publish(partial.path, urls, self.promise, sums)
                 partial.forget()
                 return path
-        kind = DigestError if mismatch else FetchError
-        hint = "Try again later, or set DOMAINKIT_MIRROR to a server that has the file."
-        raise kind("\n  ".join([f"{self.slot.name} could not be fetched.", *failures, hint]))
+            kind = DigestError if mismatch else FetchError
+            raise kind("\n  ".join([f"{self.slot.name} could not be fetched.", *failures, hint]))
 
     def _insist(
         self,
-        client: httpx.Client,
         url: str,
         partial: Partial,
         shown: progress_module.Progress,
-        more: bool,
+        expected: Digest | None,
+        last: bool,
     ) -> None:
         """Tries one address until the verified file is there or hope is gone."""
-        from domainkit.cache.attempt import GiveUp, Retry, transfer
+        from domainkit.cache.ranges import Transfer
 
-        expected = self.promise or self.slot.remembered(self.size)
-        allowed = self.policy.attempts_before_mirror if more else self.policy.attempts
-        failures = 0
-        for _ in range(self.policy.attempts_in_all):
-            before = partial.offset
-            try:
-                transfer(client, url, partial, self.size, expected is not None)
-                return self._check(partial, expected)
-            except Retry as error:
-                if error.at_once:
-                    continue
-                failures = 1 if partial.resumable and partial.offset > before else failures + 1
-                if failures >= allowed:
-                    raise GiveUp(f"{error} ({failures} attempts)") from error
-                wait = self.policy.wait(failures, error.after)
-                shown.note(f"{error}; trying again in {wait:.0f} s")
-            self.policy.sleep(wait)
-            shown.note("")
-        raise GiveUp(f"no end after {self.policy.attempts_in_all} attempts")
+        allowed = self.policy.attempts if last else self.policy.attempts_before_mirror
+        source = open_source(url, self.policy)
+        try:
+            for _ in range(max(2, allowed)):
+                transfer = Transfer(
+                    source,
+                    partial,
+                    self.policy,
+                    shown,
+                    size=self.size,
+                    promised=expected is not None,
+                    allowed=allowed,
+                    until=self.until,
+                    unwanted=self.unwanted,
+                )
+                transfer.run()
+                try:
+                    self._check(partial, expected, transfer.framed)
+                    return
+                except _AgainError as error:
+                    wrong = error
+            raise _MismatchError(f"{wrong} (each time)")
+        finally:
+            source.close()
 
-    def _check(self, partial: Partial, expected: Digest | None) -> None:
+    def _check(self, partial: Partial, expected: Digest | None, framed: bool) -> None:
         """Accepts the whole file, or throws it away and says what is wrong with it."""
-        from domainkit.cache.attempt import GiveUp, Retry, looks_like_html
+        from domainkit.cache.sources.base import GiveUp
 
-        head = partial.head()
-        page = looks_like_html(head) and not re.search(r"\.html?$", self.slot.name.lower())
-        got, count, resumed = partial.sums, partial.offset, partial.resumed
-        if expected is not None and not expected.matches(got):
+        head, count = partial.head(), partial.held
+        page = _looks_like_html(head) and not re.search(r"\.html?$", self.slot.name.lower())
+        sums, resumed, told = partial.finish(), partial.resumed, partial.digest
+        if expected is None and told is not None and not Digest.parse(told).matches(sums):
             partial.reset()
-            if resumed:  # the fault may lie in what an earlier run left
-                raise Retry("the resumed file has another digest", at_once=True)
-            actual = f"{expected.algorithm}:{got.hex(expected.algorithm)}"
+            raise _AgainError(f"the bytes that came are not those whose digest it told ({told})")
+        if expected is not None and not expected.matches(sums):
+            partial.reset()
+            actual = f"{expected.algorithm}:{sums.hex(expected.algorithm)}"
             why = f"expected {expected}, got {actual} ({count:,} bytes)"
+            if resumed or not framed:  # what was there before may be at fault, or it was cut off
+                raise _AgainError(why)
             if page:
                 why += f". It is a web page (login, licence or quota?): {head[:80]!r}"
             elif self.promise is None:
@@ -241,42 +306,19 @@ class _Job:
                     ". No digest is published; the expected one was recorded when the file was "
                     f"first fetched. If it has changed for good reason, delete {self.slot.record}"
                 )
-            raise _Mismatch(why)
+            raise _MismatchError(why)
         if expected is None and (page or count == 0 != self.size):
             partial.reset()
             what = f"a web page (login, licence or quota?): {head[:80]!r}" if page else "nothing"
             raise GiveUp(f"sends {what} instead of {self.slot.name}")
 
 
-def _check_addresses(urls: Sequence[str]) -> None:
-    if not urls:
-        raise FetchError("no address to fetch from. Give at least one URL.")
-    for url in urls:
-        try:
-            parts = urlsplit(url)
-            good = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            good = False
-        if not good:
-            raise FetchError(f"{url!r} is not an address of the form https://host/path.")
-
-
-def _mirrored(urls: Sequence[str]) -> list[str]:
-    """The addresses of these files on the mirrors of DOMAINKIT_MIRROR.
+def _looks_like_html(head: bytes) -> bool:
+    """Whether a file begins like a web page.
 
     Example:
-        >>> from unittest import mock
-        >>> with mock.patch.dict(os.environ, {"DOMAINKIT_MIRROR": "https://m/x, http://n"}):
-        ...     _mirrored(["https://host/a/b?c=1"])
-        ['https://m/x/host/a/b?c=1', 'http://n/host/a/b?c=1']
+        >>> _looks_like_html(b"\\n<!DOCTYPE html><html>"), _looks_like_html(b"PK")
+        (True, False)
     """
-    mirrors = re.split(r"[\s,]+", os.environ.get("DOMAINKIT_MIRROR", "").strip())
-    found = []
-    for mirror in filter(None, mirrors):
-        for url in urls:
-            parts = urlsplit(url)
-            if not url.startswith(mirror):
-                host = parts.netloc.rpartition("@")[2]
-                query = f"?{parts.query}" if parts.query else ""
-                found.append(f"{mirror.rstrip('/')}/{host}{parts.path}{query}")
-    return found
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head"))

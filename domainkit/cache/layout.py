@@ -1,80 +1,69 @@
-"""Where files lie in the cache, what is recorded beside them, and the upkeep of both."""
+"""Where files lie in a cache folder, and the one way in which a fetched file gets its place.
+
+    <home>/layout.json                   which layout this is
+    <home>/files/<2>/<sha256>/<name>     the bytes: one copy of each content
+    <home>/records/<key>.json            what was fetched: addresses, digests, size; last used when
+                                         the record last changed
+    <home>/partial/<key>.part ...        what is on its way
+    <home>/locks/<name>.lock             held by those who write
+    <home>/quarantine/<sha256>/          what ``domainkit cache verify`` found damaged, and why
+    <home>/manual, <home>/prepared       see ``domainkit.prepared``
+
+``DOMAINKIT_SHARED`` names more such folders (separated like ``PATH``), which are only ever read.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from os import PathLike
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from domainkit.cache.digest import Digest, Sums, sums_of
-from domainkit.errors import DigestError, FetchError
+from domainkit.cache.digest import Digest, Sums
+from domainkit.cache.files import make_folder, read_json, sync_folder, write_json
+from domainkit.cache.homes import LAYOUT, check_layout, home, mark_layout, shared_homes
+from domainkit.cache.records import (
+    PENDING,
+    Entry,
+    blob_path,
+    read_record,
+    record_path,
+    safe_name,
+)
 
-__all__ = ["Entry", "Slot", "entries", "home", "remove", "slot_for", "sync_folder", "verify"]
-
-_RECORD = ".domainkit.json"
-_LONGEST_NAME = 120  # bytes; file systems take 255, and the partial file adds a little
-
-
-def home() -> Path:
-    """The cache folder: ``$DOMAINKIT_HOME``, else ``domainkit`` in the platform's cache folder.
-
-    Example:
-        >>> import os
-        >>> from unittest import mock
-        >>> with mock.patch.dict(os.environ, {"DOMAINKIT_HOME": "/data/cache"}):
-        ...     home().as_posix()
-        '/data/cache'
-    """
-    chosen = os.environ.get("DOMAINKIT_HOME", "").strip()
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("domainkit", appauthor=False)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file in the cache.
-
-    Attributes:
-        path: the verified file.
-        size: bytes.
-        last_used: seconds since 1970, when ``fetch`` last handed it out.
-        urls: where it may be fetched from.
-        digest: as the publisher gives it, ``"md5:..."``; None where there is none.
-        sha256: the full digest of the bytes as they were fetched.
-        trusted_on_first_use: no digest was published, so the first copy is held to be right.
-    """
-
-    path: Path
-    size: int
-    last_used: float
-    urls: tuple[str, ...]
-    digest: str | None
-    sha256: str
-
-    @property
-    def trusted_on_first_use(self) -> bool:
-        return self.digest is None
+__all__ = [
+    "LAYOUT",
+    "Slot",
+    "check_layout",
+    "home",
+    "key_of",
+    "mark_layout",
+    "read_json",
+    "shared_homes",
+    "slot_for",
+    "sync_folder",
+    "touch",
+    "write_json",
+]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of one file, known before the file is: its folder, name and key."""
+    """The place of one file, known before the file is.
+
+    Attributes:
+        base: the cache folder.
+        key: what the file is asked for by; names its record, its partial files and its lock.
+        name: what the file is called when it is fetched under this key.
+    """
 
     base: Path
     key: str
-    folder: Path
     name: str
 
     @property
@@ -83,111 +72,134 @@ class Slot:
 
     @property
     def record(self) -> Path:
-        return self.folder / _RECORD
+        return record_path(self.base, self.key)
 
     def find(self, size: int | None = None) -> Entry | None:
-        """The file if it is whole here: its record exists and tells its size; nothing is read."""
-        entry = _read_entry(self.record)
-        if entry is None or size not in (None, entry.size):
-            return None
-        with suppress(OSError):
-            return entry if entry.path.stat().st_size == entry.size else None
+        """The file if it is whole here or in a shared cache; only records and sizes are read."""
+        mine = read_record(self.base, self.key)
+        if mine is not None and mine.whole and size in (None, mine.size):
+            return self._settle(mine)
+        for base in shared_homes():
+            theirs = read_record(base, self.key)
+            if theirs is None or not theirs.whole or size not in (None, theirs.size):
+                continue
+            # what was once fetched here holds for the shared copy as for any later one
+            if mine is None or size not in (None, mine.size) or mine.sha256 == theirs.sha256:
+                return theirs
         return None
 
-    def remembered(self, size: int | None = None) -> Digest | None:
-        """The sha256 that this place is held to, though the file itself is gone."""
-        entry = _read_entry(self.record)
-        if entry is None or size not in (None, entry.size):
-            return None
-        return Digest("sha256", entry.sha256)
+    def recorded(self) -> Entry | None:
+        """What this cache has recorded, though the bytes may be gone or cut short."""
+        return read_record(self.base, self.key)
 
-    def publish(self, source: Path, urls: Sequence[str], digest: Digest | None, sums: Sums) -> Path:
-        """Moves verified, synced bytes to their final name; whoever sees that name sees all."""
-        final = self.folder / self.name
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # A file without its record does not count, a record without its file neither. So the
-        # order is: no old file, then the new record, then the new file.
-        old = _read_entry(self.record)
-        if old is not None:
-            old.path.unlink(missing_ok=True)
-        write_json(
-            self.record,
-            {
-                "version": 1,
-                "name": self.name,
-                "urls": list(urls),
-                "digest": None if digest is None else str(digest),
-                "sha256": sums.hex("sha256"),
-                "size": source.stat().st_size,
-                "fetched": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            },
-        )
-        os.replace(source, final)
-        sync_folder(self.folder)
+    def remembered(self, size: int | None = None) -> Digest | None:
+        """The sha256 that this file is held to, though its bytes are gone."""
+        for base in (self.base, *shared_homes()):
+            entry = read_record(base, self.key)
+            if entry is not None and size in (None, entry.size):
+                return Digest("sha256", entry.sha256)
+        return None
+
+    def reuse(
+        self, urls: Sequence[str], promise: Digest | None, size: int | None = None
+    ) -> Entry | None:
+        """Bytes that came under another key; from now on they are this one's too.
+
+        To be asked where ``find`` found nothing. May read files whole, to compute their digest.
+        """
+        from domainkit.cache import lock
+        from domainkit.cache.reuse import candidate
+
+        remembered = self.remembered(size)
+        for base in (self.base, *shared_homes()):
+            entry = candidate(base, urls, promise, size, remembered)
+            if entry is None:
+                continue
+            if base == self.base:
+                with suppress(OSError), lock(f"blob-{entry.sha256}", shown_as=self.name):
+                    if not entry.whole:  # somebody removed it while we looked
+                        return None
+                    make_folder(self.record.parent)
+                    write_json(
+                        self.record, _facts(entry.path, urls, promise, entry.sha256, entry.size)
+                    )
+                    sync_folder(self.record.parent)
+                    return read_record(self.base, self.key)
+            return entry  # of a cache that is only read
+        return None
+
+    def publish(
+        self, source: Path, urls: Sequence[str], promise: Digest | None, sums: Sums
+    ) -> Path:
+        """Moves verified, synced bytes to their place; whoever sees that place sees all of them.
+
+        Killed at any moment it leaves the source as it was, or all that ``find`` needs. The order:
+
+        1. the record under its pending name, synced: it does not count without its bytes;
+        2. the bytes get their name, by one rename: from now on pending record and bytes count;
+        3. the record gets its name.
+
+        Who takes bytes away does so under the same lock and after a look at all records, pending
+        ones too. So no bytes vanish between 2 and 3, and no record is left pointing to bytes that
+        were thought to be there. Bytes of that content that are there already are replaced: these
+        have just been verified, and readers of the old ones keep them.
+        """
+        from domainkit.cache import lock  # locks lie in the cache folder, whose place is said here
+
+        sha256, size = sums.hex("sha256"), source.stat().st_size
+        mark_layout(self.base)
+        with lock(f"blob-{sha256}", shown_as=self.name):
+            final = blob_path(self.base, sha256, self.name)
+            pending = self.record.with_suffix(PENDING)
+            make_folder(pending.parent)
+            make_folder(final.parent)
+            write_json(pending, _facts(final, urls, promise, sha256, size))
+            _replace(source, final, size)
+            sync_folder(final.parent)
+            self._promote(pending)
         return final
 
+    def _settle(self, entry: Entry) -> Entry:
+        """Finishes what a killed ``publish`` left, where the cache may be written."""
+        if entry.record.suffix != PENDING:
+            return entry
+        with suppress(OSError):
+            self._promote(entry.record)
+            for end in (".map", ".json"):  # they speak of bytes that have moved
+                self.partial.with_suffix(end).unlink(missing_ok=True)
+            return replace(entry, record=self.record)
+        return entry
 
-def slot_for(urls: Sequence[str], digest: Digest | None, name: str | None) -> Slot:
-    """The place for a file: by its content where the digest says enough, else by its address."""
-    base = home()
-    if digest is not None and digest.addresses:
-        algorithm, digits = digest.algorithm, digest.digits
-    else:
-        algorithm = "url"
-        digits = hashlib.sha256(f"{urls[0]} {digest or ''}".encode()).hexdigest()
-    folder = base / "files" / algorithm / digits[:2] / digits
-    return Slot(base, f"{algorithm}-{digits}", folder, _safe_name(name or _last_part(urls[0])))
-
-
-def entries() -> Iterator[Entry]:
-    """Every file in the cache, by path; only the small records are read.
-
-    Example:
-        >>> import os, tempfile
-        >>> from unittest import mock
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with mock.patch.dict(os.environ, {"DOMAINKIT_HOME": folder}):
-        ...         list(entries())
-        []
-    """
-    for record in sorted((home() / "files").glob(f"*/*/*/{_RECORD}")):
-        entry = _read_entry(record)
-        if entry is not None and entry.path.is_file():
-            yield entry
+    def _promote(self, pending: Path) -> None:
+        try:
+            os.replace(pending, self.record)
+        except FileNotFoundError:  # whoever saw it pending was faster
+            if not self.record.exists():
+                raise
+        sync_folder(self.record.parent)
 
 
-def verify(path: str | PathLike[str]) -> None:
-    """Reads a file of the cache again and holds it to its digests.
+def slot_for(urls: Sequence[str], promise: Digest | None, name: str | None) -> Slot:
+    """The place for a file: by its content where the digest says enough, else by its address.
 
     Raises:
-        DigestError: the bytes are not those that were fetched; says expected, got and from where.
-        FetchError: the file is not in the cache.
+        FetchError: the cache is of another layout.
     """
-    file = Path(path)
-    entry = _read_entry(file.parent / _RECORD)
-    if entry is None or entry.path.name != file.name or not file.is_file():
-        raise FetchError(
-            f"{file}: is not a file of the cache at {home()}. See `domainkit cache ls`."
-        )
-    promised = Digest("sha256", entry.sha256)
-    asked = Digest.parse(entry.digest) if entry.digest else promised
-    sums = sums_of(file, asked.algorithm)
-    for digest in (asked, promised):
-        if not digest.matches(sums):
-            raise DigestError(
-                f"{file}: is damaged: expected {digest}, got "
-                f"{digest.algorithm}:{sums.hex(digest.algorithm)} (fetched from {entry.urls[0]}). "
-                "Remove it with `domainkit cache rm` and fetch it again."
-            )
+    base = home()
+    check_layout(base)
+    return Slot(base, key_of(urls, promise), safe_name(name or _last_part(urls[0])))
 
 
-def remove(entry: Entry) -> None:
-    """Deletes a file and its record; what is open stays readable to those who have it open."""
-    entry.path.unlink(missing_ok=True)
-    (entry.path.parent / _RECORD).unlink(missing_ok=True)
-    with suppress(OSError):  # others may lie there
-        for folder in entry.path.parents[:3]:
-            folder.rmdir()
+def key_of(urls: Sequence[str], promise: Digest | None) -> str:
+    """What a file is asked for by: its full digest, or its address where there is none.
+
+    Example:
+        >>> key_of(["https://host/a"], Digest.parse("md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d"))
+        'md5-8d4fb7e6c68d591d4c3dfef9ec88bf0d'
+    """
+    if promise is not None and promise.addresses:
+        return f"{promise.algorithm}-{promise.digits}"
+    return "url-" + hashlib.sha256(f"{urls[0]} {promise or ''}".encode()).hexdigest()
 
 
 def touch(slot: Slot) -> None:
@@ -196,65 +208,27 @@ def touch(slot: Slot) -> None:
         os.utime(slot.record)
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replaces a small file at once, so that readers see the old one or the new one."""
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def _facts(
+    final: Path, urls: Sequence[str], promise: Digest | None, sha256: str, size: int
+) -> dict[str, Any]:
+    return {
+        "name": final.name,
+        "urls": list(urls),
+        "digest": None if promise is None else str(promise),
+        "sha256": sha256,
+        "size": size,
+        "fetched": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a small file; None where there is none that can be read."""
+def _replace(source: Path, final: Path, size: int) -> None:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut, where the platform can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _read_entry(record: Path) -> Entry | None:
-    value = read_json(record)
-    if value is None:
-        return None
-    try:
-        return Entry(
-            path=record.parent / str(value["name"]),
-            size=int(value["size"]),
-            last_used=record.stat().st_mtime,
-            urls=tuple(value["urls"]),
-            digest=value["digest"],
-            sha256=str(value["sha256"]),
-        )
-    except (KeyError, TypeError, ValueError, OSError):
-        return None
+        os.replace(source, final)
+    except PermissionError:  # Windows: somebody reads the copy that is there, which is as good
+        if not final.is_file() or final.stat().st_size != size:
+            raise
+        source.unlink()
 
 
 def _last_part(url: str) -> str:
     return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
-
-
-def _safe_name(name: str) -> str:
-    """A name that every file system takes: no separators, control or reserved characters.
-
-    Example:
-        >>> _safe_name("a b/..:c?.tar.gz")
-        'a b_.._c_.tar.gz'
-    """
-    clean = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name).lstrip(". ").rstrip(". ")
-    raw = clean.encode("utf-8", "replace")
-    if len(raw) > _LONGEST_NAME:  # the end says what the file is
-        clean = raw[-_LONGEST_NAME:].decode("utf-8", "ignore").lstrip(". ")
-    return clean or "file"

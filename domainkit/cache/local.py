@@ -1,20 +1,14 @@
-"""Files that did not come from the network, and locks that processes share through the cache."""
+"""Files that did not come from the network."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
 from domainkit.cache.digest import Digest, sums_of
-from domainkit.cache.layout import home
-from domainkit.errors import DigestError, FetchError
-from domainkit.progress import bar
+from domainkit.errors import DigestError
 
-__all__ = ["check", "lock"]
+__all__ = ["check"]
 
 
 def check(path: str | PathLike[str], *, digest: str | None = None, size: int | None = None) -> None:
@@ -45,51 +39,3 @@ def check(path: str | PathLike[str], *, digest: str | None = None, size: int | N
             f"{promised.algorithm}:{sums.hex(promised.algorithm)}. Install the package again, or "
             "put the right file there."
         )
-
-
-@contextmanager
-def lock(name: str, *, shown_as: str | None = None, progress: bool | None = None) -> Iterator[None]:
-    """Held by one process and thread at a time; the others wait, and say so on their progress line.
-
-    The system releases it when the holder dies.
-
-    Args:
-        name: who asks for the same name waits for each other; it names the lock's file.
-        shown_as: what the progress line says instead of ``name``.
-        progress: show that line; None as ``domainkit.progress`` is set.
-
-    Raises:
-        FetchError: the cache folder cannot be written.
-
-    Example:
-        >>> with lock("prepare-vision-mnist"):
-        ...     pass
-    """
-    from filelock import FileLock, Timeout
-
-    folder = home() / "locks"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = os.access(folder, os.W_OK)
-    except OSError as error:
-        raise FetchError(_unwritable(folder, error)) from error
-    if not probe:
-        raise FetchError(_unwritable(folder, "permission denied"))
-    held = FileLock(folder / (re.sub(r"[^\w.-]", "_", name) + ".lock"))
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        with bar(shown_as or name, None, enabled=progress) as shown:
-            shown.note("another process is at it, waiting")
-            held.acquire(poll_interval=0.05)
-    try:
-        yield
-    finally:
-        held.release()
-
-
-def _unwritable(folder: Path, reason: object) -> str:
-    return (
-        f"{folder}: cannot be written ({reason}). Allow writing there, or set DOMAINKIT_HOME to "
-        "another folder."
-    )

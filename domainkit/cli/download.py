@@ -1,23 +1,51 @@
-"""``domainkit download``: datasets fetched, verified and prepared, weights fetched and verified."""
+"""``domainkit download``: datasets fetched, verified and prepared, weights fetched and verified.
+
+``--from`` takes files that a person has brought: those that may not be fetched automatically (a
+licence to accept, a login), and any other that a browser or another machine has fetched already.
+Kaggle's sets are among the first kind; why there is no ``kaggle:`` address is said in
+``domainkit.cache.sources.remote``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Annotated, Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from domainkit import cache
-from domainkit.cards import Card
+from domainkit.cards import Card, FileSpec
 from domainkit.cli.names import find
 from domainkit.cli.options import Json, Quiet, new_app
 from domainkit.cli.show import complain, document, line, plural, size
-from domainkit.errors import DomainkitError
+from domainkit.errors import DomainkitError, FetchError
 from domainkit.model_cards import ModelCard
+
+if TYPE_CHECKING:
+    from domainkit.cli.from_folder import Folder
 
 __all__ = ["app"]
 
 app = new_app()
+_NAMES_AT_A_TIME = 4
+
+
+def _rate(text: str) -> float:
+    from domainkit.cache.policy import parse_rate
+
+    try:
+        return parse_rate(text)
+    except FetchError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _seconds(value: float | None) -> float | None:
+    if value is not None and not value > 0:
+        raise typer.BadParameter(f"expected more than 0 seconds, got {value:g}")
+    return value
 
 
 @app.command(short_help="Fetch, verify and prepare datasets or models.")
@@ -36,7 +64,36 @@ def download(
             help="Which weights of each model; its card's default when left out.",
         ),
     ] = "default",
-    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="How many names at a time.")] = 2,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="Take the files from this folder (or file) that you have brought, and fetch none.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Connections at a time; 4 when left out, or what DOMAINKIT_JOBS says.",
+        ),
+    ] = None,
+    limit_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            parser=_rate,
+            help="Bytes per second of all connections together, like 500kB or 5MB.",
+        ),
+    ] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", callback=_seconds, help="Give a file up that takes longer than this."
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -46,32 +103,34 @@ def download(
     name that fails does not stop the others; the exit code is then 1. A single name that does not
     exist gives 2.
 
+    Some files may not be fetched automatically. Get them as the card says, and give the folder
+    where they are with --from: each is found by its name, or by its size and digest, verified, and
+    copied into the cache.
+
     \b
     Examples:
       domainkit download vision/fashion-mnist
-      domainkit download vision/cifar10 text/imdb --split test --jobs 4
-      domainkit download vision/resnet50 --weights imagenet1k-v1
+      domainkit download vision/cifar10 text/imdb --split test --jobs 8
+      domainkit download vision/resnet50 --weights imagenet1k-v1 --limit-rate 5MB
+      domainkit download vision/cifar10 --from ~/Downloads
     """
     names = list(dict.fromkeys(names))
-    done: list[dict[str, Any]] = []
-    failed: list[tuple[str, Exception]] = []
-    with ThreadPoolExecutor(jobs, thread_name_prefix="domainkit-download") as pool:
-        work: list[tuple[str, Future[list[dict[str, Any]]]]] = [
-            (name, pool.submit(_bring, name, split or [], weights)) for name in names
-        ]
-        for name, future in work:
-            try:
-                done.extend(future.result())
-            except (DomainkitError, OSError) as error:
-                if len(names) == 1:
-                    raise
-                failed.append((name, error))
+    given = {"jobs": jobs, "bandwidth": limit_rate, "deadline": deadline}
+    chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    policy = replace(cache.Policy.from_environment(), **chosen)
+    work = _Work(split or [], weights, policy, _folder(folder))
+    failed = work.bring(names)
+    if failed and len(names) == 1 and not work.taken:
+        raise failed[0][1]
     if json:
         errors = [{"name": name, "error": str(failure)} for name, failure in failed]
-        document({"done": done, "errors": errors})
+        taken = {} if folder is None else {"files": work.taken}
+        document({**taken, "done": work.done, "errors": errors})
     else:
-        for item in done:
+        for item in [*work.taken, *work.done]:
             line(_told(item))
+    if failed and len(names) == 1:
+        raise failed[0][1]
     for name, failure in failed:
         text = str(failure)
         complain(text if text.startswith(name) else f"{name}: {text}")
@@ -80,19 +139,73 @@ def download(
         raise typer.Exit(1)
 
 
-def _bring(name: str, splits: list[str], weights: str) -> list[dict[str, Any]]:
-    card = find(name, ("dataset", "model"))
-    if isinstance(card, ModelCard):
-        return [_bring_weights(card, weights)]
-    for split in splits:  # a wrong name is refused before anything is fetched
-        card.split(split)
-    return [_bring_split(card, split) for split in splits or card.splits]
+@dataclass
+class _Work:
+    """What is to be done with every name, and what came of it."""
+
+    splits: list[str]
+    weights: str
+    policy: cache.Policy
+    folder: Folder | None
+    taken: list[dict[str, Any]] = field(default_factory=list)
+    done: list[dict[str, Any]] = field(default_factory=list)
+
+    def bring(self, names: list[str]) -> list[tuple[str, Exception]]:
+        """Several names at a time; the errors of those that failed."""
+        failed: list[tuple[str, Exception]] = []
+        with ThreadPoolExecutor(_NAMES_AT_A_TIME, thread_name_prefix="domainkit-download") as pool:
+            under_way: list[tuple[str, Future[list[dict[str, Any]]]]] = [
+                (name, pool.submit(self._one, name)) for name in names
+            ]
+            for name, future in under_way:
+                try:
+                    self.done.extend(future.result())
+                except (DomainkitError, OSError) as error:
+                    failed.append((name, error))
+        return failed
+
+    def _one(self, name: str) -> list[dict[str, Any]]:
+        card = find(name, ("dataset", "model"))
+        if isinstance(card, ModelCard):
+            spec = card.weights_spec(self.weights).file
+            self._take(name, [replace(spec, key=card.weights_spec(self.weights).name)])
+            return [_bring_weights(card, self.weights, self.policy)]
+        for split in self.splits:  # a wrong name is refused before anything is fetched
+            card.split(split)
+        splits = self.splits or list(card.splits)
+        keys = dict.fromkeys(key for split in splits for key in card.split(split).files.values())
+        self._take(name, [card.files[key] for key in keys])
+        return [_bring_split(card, split, self.policy) for split in splits]
+
+    def _take(self, owner: str, specs: Iterable[FileSpec]) -> None:
+        if self.folder is None:
+            return
+        from domainkit.cli.from_folder import take
+
+        for item in take(owner, specs, self.folder):
+            self.taken.append(
+                {
+                    "name": owner,
+                    "file": item.key,
+                    "from": None if item.source is None else str(item.source),
+                    "path": str(item.path),
+                    "bytes": item.path.stat().st_size,
+                }
+            )
 
 
-def _bring_split(card: Card, split: str) -> dict[str, Any]:
+def _folder(path: Path | None) -> Folder | None:
+    if path is None:
+        return None
+    from domainkit.cli.from_folder import Folder
+
+    return Folder(path)
+
+
+def _bring_split(card: Card, split: str, policy: cache.Policy) -> dict[str, Any]:
     from domainkit.prepare import prepare
 
-    store = prepare(card, split)
+    store = prepare(card, split, policy)
     return {
         "name": card.name,
         "split": split,
@@ -102,14 +215,14 @@ def _bring_split(card: Card, split: str) -> dict[str, Any]:
     }
 
 
-def _bring_weights(card: ModelCard, weights: str) -> dict[str, Any]:
+def _bring_weights(card: ModelCard, weights: str, policy: cache.Policy) -> dict[str, Any]:
     spec = card.weights_spec(weights)
     file = spec.file
     if file.path is not None:
         path = file.path
         cache.check(path, digest=file.digest, size=file.size)
     else:
-        path = cache.fetch(file.urls, digest=file.digest, size=file.size)
+        path = cache.fetch(file.urls, digest=file.digest, size=file.size, policy=policy)
     return {
         "name": card.name,
         "weights": spec.name,
@@ -119,6 +232,9 @@ def _bring_weights(card: ModelCard, weights: str) -> dict[str, Any]:
 
 
 def _told(item: dict[str, Any]) -> str:
+    if "path" in item:
+        came = "was here" if item["from"] is None else f"from {item['from']}"
+        return f"{item['name']}, {item['file']}: {size(item['bytes'])}, {came}"
     if "weights" in item:
         return f"{item['name']}, {item['weights']}: {size(item['bytes'])}, {item['file']}"
     rows = plural(item["rows"], "row")

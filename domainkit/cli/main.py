@@ -90,6 +90,12 @@ def _domainkit(
       domainkit quickstart        a model in each domain, in a minute
       domainkit list              all datasets
       domainkit doctor            is this machine ready?
+
+    Results go to stdout, progress to stderr: bars on a terminal, a line for every
+    10 % elsewhere, nothing with -q. With --json the result is one JSON document
+    and progress one JSON object a line, with the keys event (start, progress,
+    done, stopped), bar, name, unit, done, total, seconds, per_second and note.
+    Errors are plain lines on stderr.
     """
     from domainkit import progress
 

@@ -9,6 +9,7 @@ import typer
 __all__ = ["DOMAIN_HELP", "QUIET_HELP", "Json", "Quiet", "new_app"]
 
 QUIET_HELP = "Show no progress."
+JSON_HELP = "One JSON document on stdout, progress as JSON lines on stderr."
 DOMAIN_HELP = "vision, audio or text; all when left out."
 
 
@@ -19,12 +20,21 @@ def new_app(**args: Any) -> typer.Typer:
     )
 
 
-def _hush(wanted: bool) -> None:
+def _hush(wanted: bool) -> bool:
     if wanted:
         from domainkit import progress
 
         progress.enable(False)
+    return wanted
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+def _for_machines(wanted: bool) -> bool:
+    if wanted:
+        from domainkit import progress
+
+        progress.enable(progress.enabled(), json=True)  # what -q has switched off stays off
+    return wanted
+
+
+Json = Annotated[bool, typer.Option("--json", help=JSON_HELP, callback=_for_machines)]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help=QUIET_HELP, callback=_hush)]

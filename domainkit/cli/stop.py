@@ -2,7 +2,8 @@
 
 Downloads run in threads, and Python waits for its threads when it ends: a fetch of two gigabytes
 would go on for minutes. So work gets a moment to clean up after the KeyboardInterrupt, then the
-process ends. That is safe by design: partial files, unfinished stores and locks are made for it.
+bars are wiped off and the process ends. That is safe by design: partial files, unfinished stores
+and locks are made for it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import threading
 import time
 from typing import NoReturn
 
+from domainkit import progress
+
 __all__ = ["STOPPED", "Stop"]
 
 STOPPED = 130  # 128 + SIGINT, as shells have it
 _GRACE_SECONDS = 1.0
-_SHOW_CURSOR = "\x1b[?25h"
+_WIPE_SECONDS = 0.5  # no longer than this: the terminal may be held up
 
 
 class Stop:
@@ -37,10 +40,13 @@ class Stop:
     def leave(self) -> NoReturn:
         """Say that the work was stopped, and end the process with ``STOPPED``."""
         with self._leaving:  # never released: whoever comes second waits for the end
+            wipe = threading.Thread(target=progress.close_all, daemon=True)
+            wipe.start()
+            wipe.join(_WIPE_SECONDS)
             # the real stream: a live progress display stands in for sys.stderr
             out = sys.__stderr__
             if out is not None:
-                lead = f"{_SHOW_CURSOR}\n" if out.isatty() else ""
+                lead = "\r" if out.isatty() else ""  # over the ^C that the terminal shows
                 out.write(f"{lead}stopped; run the same command again to go on\n")
                 out.flush()
             os._exit(STOPPED)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from domainkit import cache
-from domainkit.cards import DIGESTS, Card, FileSpec, SplitSpec
-from domainkit.cli.held import HeldFile, held_file, prepared_split
+from domainkit.cache.digest import Digest
+from domainkit.cache.homes import shared_homes
+from domainkit.cache.upkeep import read_sums
+from domainkit.cards import DIGESTS, Card, FileSpec
+from domainkit.cli.held import HeldFile, Prepared, held_file, prepared_split
 from domainkit.cli.names import find
 from domainkit.cli.options import Json, Quiet, new_app
 from domainkit.cli.show import complain, document, line, paint, plural, size
-from domainkit.errors import DomainkitError
+from domainkit.errors import DigestError, DomainkitError
 from domainkit.model_cards import ModelCard
+from domainkit.prepared import check_store
 from domainkit.progress import bar
 
 __all__ = ["app"]
@@ -44,8 +49,8 @@ def verify(
     """Read the files of datasets and models again and hold them to their digests.
 
     Reads each prepared split again too, and holds it to the checksums taken while it was written
-    and to the card's number of rows. Exit code 1 means damage; what was never downloaded is told,
-    and is no damage.
+    and to the card's number of rows. Nothing is changed: `domainkit cache verify` puts damaged
+    things aside. Exit code 1 means damage; what was never downloaded is told, and is no damage.
 
     \b
     Examples:
@@ -61,8 +66,14 @@ def verify(
         _print(findings)
     for name in damaged:
         complain(
-            f"{name} is damaged: run `domainkit cache rm {name}`, then `domainkit download "
-            f"{name}`. Files that come with domainkit are mended by installing it again."
+            f"{name} is damaged: run `domainkit cache verify {name}`, which puts what is damaged "
+            f"aside, then `domainkit download {name}`. Files that come with domainkit are mended "
+            "by installing it again."
+        )
+    if damaged and shared_homes():
+        complain(
+            "What lies in a shared cache is mended by whoever keeps it; without DOMAINKIT_SHARED "
+            "this machine gets a copy of its own."
         )
     if damaged:
         raise typer.Exit(1)
@@ -73,18 +84,21 @@ def _findings(card: Card | ModelCard) -> Iterator[Finding]:
         specs = {f"weights {spec.name}": spec.file for spec in card.weights.values()}
     else:
         specs = {f"file {spec.key}": spec for spec in card.files.values()}
-    held = {part: held_file(card.name, spec) for part, spec in specs.items()}
-    total = sum(file.size or 0 for file in held.values() if file.here)
-    with bar(f"verify {card.name}", total, unit="B", enabled=None if total else False) as progress:
-        for part, file in held.items():
-            yield Finding(card.name, part, *_file(file))
-            progress.advance(file.size or 0 if file.here else 0)
+    files = {part: held_file(card.name, spec) for part, spec in specs.items()}
+    splits = {}
     if isinstance(card, Card):
-        for split in card.splits.values():
-            yield Finding(card.name, f"split {split.name}", *_split(card, split))
+        splits = {spec.name: prepared_split(card, spec.name) for spec in card.splits.values()}
+    total = sum(file.size or 0 for file in files.values() if file.here)
+    total += sum(split.size for split in splits.values() if split)
+    with bar(f"verify {card.name}", total, unit="B", enabled=None if total else False) as shown:
+        for part, file in files.items():
+            yield Finding(card.name, part, *_file(file, shown.advance))
+        for name, split in splits.items():
+            rows = card.splits[name].rows if isinstance(card, Card) else None
+            yield Finding(card.name, f"split {name}", *_split(split, rows, shown.advance))
 
 
-def _file(held: HeldFile) -> tuple[str, str]:
+def _file(held: HeldFile, advance: Callable[[int], None]) -> tuple[str, str]:
     spec = held.spec
     if held.state == "absent":
         how = "not downloaded" if spec.urls else "not put in place by hand yet"
@@ -93,12 +107,24 @@ def _file(held: HeldFile) -> tuple[str, str]:
         return "damaged", f"{held.path or spec.path} is missing or has another size than recorded"
     try:
         if held.entry is not None:
-            cache.verify(held.path)
+            cache.verify(held.path, advance=advance)
         else:
-            cache.check(held.path, digest=spec.digest, size=spec.size)
+            _check(held.path, spec, advance)
     except (DomainkitError, OSError) as error:
         return "damaged", str(error)
     return "ok", f"{size(held.size or 0)}, {_promise(spec, held)}"
+
+
+def _check(path: Path, spec: FileSpec, advance: Callable[[int], None]) -> None:
+    """What ``cache.check`` does, with progress: such a file may have a hundred gigabytes."""
+    cache.check(path, size=spec.size)
+    if spec.digest is None:
+        return
+    promise = Digest.parse(spec.digest)
+    sums = read_sums(path, {promise.algorithm}, advance)
+    if not promise.matches(sums):
+        got = f"{promise.algorithm}:{sums.hex(promise.algorithm)}"
+        raise DigestError(f"{path}: is damaged: expected {promise}, got {got}")
 
 
 def _promise(spec: FileSpec, held: HeldFile) -> str:
@@ -113,20 +139,21 @@ def _promise(spec: FileSpec, held: HeldFile) -> str:
     return "no digest to check it by"
 
 
-def _split(card: Card, spec: SplitSpec) -> tuple[str, str]:
-    held = prepared_split(card, spec.name)
+def _split(
+    held: Prepared | None, rows: int | None, advance: Callable[[int], None]
+) -> tuple[str, str]:
     if held is None:
         return "absent", "not prepared"
     from domainkit.store import Store
 
     try:
-        store = Store(held.folder)
-        store.verify()
+        found = check_store(held.folder, advance)
+        Store(held.folder)  # its columns and footers too
     except (DomainkitError, OSError) as error:
         return "damaged", str(error)
-    if spec.rows is not None and len(store) != spec.rows:
-        return "damaged", f"{held.folder} has {len(store):,} rows, the card says {spec.rows:,}"
-    return "ok", f"{plural(len(store), 'row')}, {size(store.nbytes)}"
+    if rows is not None and found != rows:
+        return "damaged", f"{held.folder} has {found:,} rows, the card says {rows:,}"
+    return "ok", f"{plural(found, 'row')}, {size(held.size)}"
 
 
 def _print(findings: list[Finding]) -> None:

@@ -19,7 +19,7 @@ from domainkit import cache
 from domainkit.dataset import Dataset
 from domainkit.errors import DomainkitError, NotFoundError
 from domainkit.features import Feature, feature_from_spec
-from domainkit.prepared import LAYOUT
+from domainkit.prepared import LAYOUT, note_use
 from domainkit.progress import bar
 from domainkit.store import Store, write_store
 
@@ -64,6 +64,7 @@ def own_dataset(
     safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "unnamed"
     folder = cache.home() / "prepared" / "own" / safe / f"{split or 'all'}-{key}"
     if (folder / "store.json").exists():
+        note_use(folder / "store.json")
         return Dataset(Store(folder))
     with cache.lock(f"prepare-own-{safe}-{folder.name}"):
         if not (folder / "store.json").exists():  # else somebody was faster

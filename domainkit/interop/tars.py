@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from domainkit.archive import Member, walk
+from domainkit.archive import Limits, Member, walk
 from domainkit.errors import ReaderError
 from domainkit.features import (
     Audio,
@@ -33,6 +33,7 @@ from domainkit.interop.own import Overrides
 __all__ = ["FACTS", "Survey", "bare_column", "survey"]
 
 FACTS = "__domainkit__"
+_LIMITS = Limits(case_clashes=True)  # keys are anybody's, and no names of files
 BARE = {"cls": "label", "npy": "array"}
 
 # (column, extension, member) -> what is wanted of it; None: nothing
@@ -177,7 +178,7 @@ def _samples(files: Iterable[Path], take: Take, facts: dict[str, Any]) -> Iterat
         current = None
         members: dict[str, Any] = {}
         keys: dict[str, Any] = {}
-        for member in walk(file):
+        for member in walk(file, limits=_LIMITS):
             folder, base = posixpath.split(member.name)
             if member.name == FACTS:
                 _take_facts(file, member, facts)

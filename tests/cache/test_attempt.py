@@ -137,8 +137,8 @@ def test_content_encoding(server, folder, policy):
 
 
 def test_an_address_of_another_kind(policy):
-    for url in ("ftp://host/a", "data.bin", "http://[bad/"):
-        with pytest.raises(FetchError, match="is not an address of the form https"):
+    for url in ("ftp://host/a", "data.bin", "http://[bad/", "C:/a", "https:///a"):
+        with pytest.raises(FetchError, match=r"is not an address .* Expected https://"):
             fetch(url, digest=SHA, policy=policy)
     with pytest.raises(FetchError, match="at least one URL"):
         fetch([])
@@ -186,6 +186,7 @@ def test_a_certificate_nobody_signed_is_refused(folder, certificate, policy, wai
 
 def test_https_never_leads_to_http(folder, server, certificate, policy, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    monkeypatch.setattr("domainkit.cache.sources.http._DIRECT", 0)
     with FileServer(folder, certificate) as secure:
         assert fetch(secure.url + NAME, digest=SHA, policy=policy).read_bytes() == DATA
         secure.faults["/down"] = [faults.redirect(server.url + NAME)]

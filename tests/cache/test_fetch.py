@@ -22,9 +22,9 @@ from domainkit.errors import DigestError, FetchError, OfflineError
 def test_a_file_is_fetched_once_and_recorded(server):
     path = fetch(server.url + NAME, digest=SHA, size=len(DATA))
     digits = SHA.removeprefix("sha256:")
-    assert path == cache.home() / "files" / "sha256" / digits[:2] / digits / "data.bin"
+    assert path == cache.home() / "files" / digits[:2] / digits / "data.bin"
     assert path.read_bytes() == DATA
-    record = json.loads((path.parent / ".domainkit.json").read_text())
+    record = json.loads((cache.home() / "records" / f"sha256-{digits}.json").read_text())
     assert record["urls"] == [server.url + NAME]
     assert (record["digest"], "sha256:" + record["sha256"], record["size"]) == (SHA, SHA, len(DATA))
     assert fetch(server.url + NAME, digest=SHA, size=len(DATA)) == path
@@ -46,8 +46,9 @@ def test_a_file_is_fetched_once_and_recorded(server):
 def test_every_kind_of_digest(server, digest, where):
     path = fetch(server.url + NAME, digest=digest)
     assert path.read_bytes() == DATA
-    assert path.relative_to(cache.home()).parts[:2] == ("files", where)
+    assert path.parent.name == SHA.removeprefix("sha256:")
     (entry,) = cache.entries()
+    assert entry.record.name.startswith(f"{where}-")
     assert entry.trusted_on_first_use == (digest is None)
     assert entry.sha256 == SHA.removeprefix("sha256:")
     cache.verify(path)
@@ -94,7 +95,7 @@ def test_odd_names_stay_readable_and_safe(server, given, kept):
     server.faults[unquote(given.partition("?")[0])] = [faults.reply(DATA)]
     found = fetch(server.url + given, digest=SHA)
     assert found.name == kept
-    assert found.parent.parent.parent.name == "sha256"
+    assert found.parent.parent.parent == cache.home() / "files"
     assert found.read_bytes() == DATA
 
 

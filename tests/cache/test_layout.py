@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from support.cached import DATA, NAME, SHA, left_behind
 
 from domainkit import cache
 from domainkit.cache import fetch
+from domainkit.cache.files import make_folder, read_json, write_json
+from domainkit.cards import load_card
 from domainkit.errors import DigestError, FetchError
+from domainkit.prepared import find_prepared
 
 
 def test_a_full_disk_is_said(server, policy, monkeypatch):
-    def full(self, data):
+    def full(self, *piece):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("domainkit.cache.partial.Partial.append", full)
+    monkeypatch.setattr("domainkit.cache.partial.Partial.write", full)
     with pytest.raises(FetchError, match=r"disk is full.*Make room.*DOMAINKIT_HOME") as caught:
         fetch(server.url + NAME, digest=SHA, policy=policy)
     assert str(cache.home()) in str(caught.value)
@@ -45,7 +52,8 @@ def test_a_read_only_cache_still_serves(server, monkeypatch):
 def test_entries_verify_and_remove(server, folder):
     (folder / "b.bin").write_bytes(b"b")
     first, second = fetch(server.url + NAME, digest=SHA), fetch(server.url + "/b.bin")
-    os.utime(first.parent / ".domainkit.json", (1000, 1000))
+    (record,) = (entry.record for entry in cache.entries() if entry.path == first)
+    os.utime(record, (1000, 1000))
     found = {entry.path: entry for entry in cache.entries()}
     assert set(found) == {first, second}
     assert (found[first].size, found[first].last_used) == (len(DATA), 1000)
@@ -85,8 +93,88 @@ def test_the_first_copy_is_held_to(server, folder, policy):
 
 
 def test_a_record_nobody_can_read_counts_for_nothing(server):
-    path = fetch(server.url + NAME, digest=SHA)
-    (path.parent / ".domainkit.json").write_text("{")
+    fetch(server.url + NAME, digest=SHA)
+    next((cache.home() / "records").iterdir()).write_text("{")
     assert list(cache.entries()) == []
     assert fetch(server.url + NAME, digest=SHA).read_bytes() == DATA
     assert len(list(cache.entries())) == 1
+
+
+def test_the_layout_is_said_with_the_first_write(server):
+    assert not cache.home().exists()
+    fetch(server.url + NAME, digest=SHA)
+    said = json.loads((cache.home() / "layout.json").read_text())
+    assert said["layout"] == 2 and said["written_by"].startswith("domainkit ")
+
+
+def refused(server, match):
+    before = sorted(cache.home().rglob("*"))
+    for act in (
+        lambda: fetch(server.url + NAME, digest=SHA),
+        lambda: list(cache.entries()),
+        lambda: find_prepared(load_card("vision/mnist"), "train"),
+    ):
+        with pytest.raises(FetchError, match=match):
+            act()
+    assert sorted(cache.home().rglob("*")) == before
+    assert server.requests == []
+
+
+def test_a_newer_layout_is_refused_by_name(server):
+    cache.home().mkdir()
+    (cache.home() / "layout.json").write_text('{"layout": 3, "written_by": "domainkit 9.1"}')
+    refused(server, r"made by domainkit 9\.1 with cache layout 3.*Upgrade domainkit")
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha256", "sha512", "url"])
+def test_the_first_layout_is_refused_by_name(server, kind):
+    old = cache.home() / "files" / kind / "ab" / ("ab" * 32)
+    old.mkdir(parents=True)
+    (old / ".domainkit.json").write_text("{}")
+    refused(server, "cache layout 1 of an earlier domainkit")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"layout": "two"}', "\0\0\0\0"])
+def test_a_layout_nobody_understands_is_refused(server, text):
+    cache.home().mkdir()
+    (cache.home() / "layout.json").write_text(text)
+    refused(server, r"layout\.json: cannot be understood")
+
+
+def test_a_shared_cache_of_another_layout_is_refused_by_name(server, tmp_path, monkeypatch):
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "layout.json").write_text('{"layout": 7}')
+    monkeypatch.setenv("DOMAINKIT_SHARED", str(tmp_path / "team"))
+    with pytest.raises(
+        FetchError, match=r"team: was made by another domainkit with cache layout 7"
+    ):
+        fetch(server.url + NAME, digest=SHA)
+
+
+def test_a_folder_can_be_made_while_others_tidy_up(tmp_path):
+    stop = threading.Event()
+
+    def tidy():
+        while not stop.is_set():
+            for folder in (tmp_path / "a" / "b", tmp_path / "a"):
+                with suppress(OSError):
+                    folder.rmdir()
+
+    thread = threading.Thread(target=tidy)
+    thread.start()
+    try:
+        for _ in range(200):
+            make_folder(tmp_path / "a" / "b" / "c")
+            assert (tmp_path / "a" / "b" / "c").is_dir()
+            (tmp_path / "a" / "b" / "c").rmdir()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_two_writers_of_a_small_file_do_not_meet(tmp_path):
+    path = tmp_path / "note.json"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: write_json(path, {"n": [n] * 1000}), range(100)))
+    assert len(set(read_json(path)["n"])) == 1
+    assert list(tmp_path.iterdir()) == [path]

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -57,8 +58,10 @@ def test_what_is_whole_but_not_renamed_is_not_asked_for_again(server):
     digits = SHA.removeprefix("sha256:")
     partial = cache.home() / "partial" / f"sha256-{digits}.part"
     os.replace(path, partial)
-    note = {"url": server.url + NAME, "validator": '"x"', "total": len(DATA)}
+    note = {"url": server.url + NAME, "validator": '"x"', "total": len(DATA), "piece": None}
+    note |= {"digest": None, "boot": None}
     partial.with_suffix(".json").write_text(json.dumps(note))
+    partial.with_suffix(".map").write_bytes(struct.pack("<Q", len(DATA)))
     assert fetch(server.url + NAME, digest=SHA).read_bytes() == DATA
     assert server.count(NAME) == 1
 

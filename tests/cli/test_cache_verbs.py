@@ -25,7 +25,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
         stdin = type("Stdin", (), {"isatty": lambda self: True})()
 
-    monkeypatch.setattr("domainkit.cli.cache.sys", Tty())
+    monkeypatch.setattr("domainkit.cli.cache.items.sys", Tty())
 
 
 def test_path(fresh_home: Path) -> None:
@@ -78,7 +78,8 @@ def test_rm_takes_unfinished_downloads(small: Any, fresh_home: Path) -> None:
     (partial / f"{key}.part").write_bytes(b"some")
     (partial / f"{key}.json").write_text('{"url": "https://example.org/small/train-images.gz"}')
     listed = invoke("cache", "ls").stdout.splitlines()
-    assert listed[0] == "unfinished" and listed[1].endswith("  train-images.gz")
+    assert listed[0].startswith("unfinished")
+    assert listed[1].endswith("  train-images.gz  vision/small")
     assert invoke("cache", "rm", "vision/small", "-y").exit_code == 0
     assert list(partial.iterdir()) == []
 

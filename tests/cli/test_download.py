@@ -14,6 +14,7 @@ import pytest
 from support.command import COMMAND, invoke, run
 from support.faults import hold_after, status
 
+from domainkit import cache
 from domainkit.cards import load_card
 from domainkit.dataset import load_dataset
 from domainkit.model_cards import load_model_card
@@ -118,3 +119,57 @@ def test_ctrl_c_stops_at_once_and_the_next_run_goes_on(small: Any) -> None:
     assert again.exit_code == 0
     ranges = [r.range for r in small.server.requests if r.path == IMAGES]
     assert ranges == [None, "bytes=500-"]
+
+
+def test_the_options_make_the_policy(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    real = cache.fetch
+
+    def fetch(*args: Any, policy: Any = None, **kwargs: Any) -> Path:
+        seen.append(policy)
+        return real(*args, policy=policy, **kwargs)
+
+    monkeypatch.setattr(cache, "fetch", fetch)
+    monkeypatch.setenv("DOMAINKIT_JOBS", "3")
+    monkeypatch.setenv("DOMAINKIT_DEADLINE", "500")
+    options = ("--limit-rate", "50MB", "--deadline", "60.5")
+    assert invoke("download", "vision/small", "--split", "test", *options).exit_code == 0
+    assert len(seen) == 2 and seen[0] is seen[1]  # one limit for all of them
+    assert (seen[0].jobs, seen[0].bandwidth, seen[0].deadline) == (3, 50e6, 60.5)
+    assert invoke("download", "vision/small", "--split", "train", "--jobs", "1").exit_code == 0
+    assert (seen[-1].jobs, seen[-1].bandwidth, seen[-1].deadline) == (1, None, 500)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--limit-rate", "fast", "is not a bandwidth"),
+        ("--limit-rate", "0", "is not a bandwidth"),
+        ("--deadline", "0", "more than 0 seconds"),
+        ("--deadline", "soon", "Invalid value"),
+        ("--jobs", "0", "Invalid value"),
+    ],
+)
+def test_wrong_options_are_wrong_use(small: Any, option: str, value: str, told: str) -> None:
+    result = invoke("download", "vision/small", option, value)
+    assert result.exit_code == 2 and told in result.stderr and option in result.stderr
+    assert small.gets() == []
+
+
+def test_weights_are_fetched_under_the_same_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def fetch(*_: Any, policy: Any = None, **__: Any) -> Path:
+        seen.append(policy)
+        return Path(__file__)
+
+    monkeypatch.setattr(cache, "fetch", fetch)
+    assert invoke("download", "vision/resnet50", "--jobs", "7").exit_code == 0
+    assert seen[0].jobs == 7
+
+
+def test_help_shows_examples() -> None:
+    text = invoke("download", "--help").stdout
+    assert "domainkit download vision/cifar10 --from ~/Downloads" in text
+    for option in ("--from", "--jobs", "--limit-rate", "--deadline"):
+        assert option in text

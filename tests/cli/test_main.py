@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from support.command import COMMAND, invoke, run
@@ -130,6 +131,39 @@ def test_json_survives_a_terminal_without_unicode() -> None:
     done = run("info", "vision/imagenette", "--json", env={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert json.loads(done.stdout)["name"] == "vision/imagenette"
+
+
+PROGRESS = {"event", "bar", "name", "done", "total", "unit", "seconds", "per_second", "note"}
+
+
+def test_json_is_one_document_and_lines_of_progress(small: Any) -> None:
+    done = run("download", "vision/small", "--json", env=small.env)
+    assert done.returncode == 0, done.stderr
+    assert [item["split"] for item in json.loads(done.stdout)["done"]] == ["train", "test"]
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert all(set(line) == PROGRESS for line in lines)
+    names = {line["name"] for line in lines}
+    assert len(names) == 6  # four files, two splits
+    for name in names:
+        first, *_, last = (line for line in lines if line["name"] == name)
+        assert (first["event"], first["done"]) == ("start", 0)
+        assert (last["event"], last["done"]) == ("done", last["total"])
+
+
+@pytest.mark.parametrize("place", [0, 2, 5])
+def test_quiet_json_is_the_document_alone(small: Any, place: int) -> None:
+    args = ["download", "vision/small", "--split", "test", "--json"]
+    args.insert(place, "-q")
+    result = invoke(*args)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["errors"] == []
+
+
+def test_json_of_a_failure_keeps_the_error_readable(small: Any) -> None:
+    result = invoke("download", "vision/small", "vision/smal", "--split", "test", "--json")
+    assert result.exit_code == 1
+    plain = [line for line in result.stderr.splitlines() if not line.startswith("{")]
+    assert plain[-1] == "1 of 2 failed" and "'vision/small'" in plain[0]
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ NAME = "/host/set/data.bin"
 
 
 def left_behind() -> list[str]:
-    """Files in the cache, apart from the locks."""
+    """Files in the cache, apart from the locks and the note of its layout."""
     base = cache.home()
     found = [path.relative_to(base).as_posix() for path in base.rglob("*") if path.is_file()]
-    return sorted(name for name in found if not name.startswith("locks/"))
+    return sorted(name for name in found if not name.startswith(("locks/", "layout.json")))

@@ -1,10 +1,8 @@
 """The pickled batches of CIFAR-10 and CIFAR-100 ("python version" of the archives).
 
 Each batch is a dict that Python 2 pickled: an array of pictures and lists of labels. A pickle can
-run any code, so nothing that a pickle names is ever called: the few names that an array needs
-stand for small recorders of our own, every other name is refused, and the array is made from the
-recorded bytes after its type and shape have been checked. That also makes it no matter where
-numpy keeps its functions in the version that is installed.
+run any code; ``plain_pickle`` lets it run none, and the array is made here from the recorded bytes
+after its type and shape have been checked.
 
 The layout is A. Krizhevsky's: uint8 [N, 3072], a row holds the red, then the green, then the blue
 plane of a 32 x 32 picture.
@@ -12,7 +10,6 @@ plane of a 32 x 32 picture.
 
 from __future__ import annotations
 
-import io
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +19,7 @@ import numpy as np
 
 from domainkit.archive import read_member
 from domainkit.errors import ReaderError
+from domainkit.vision.readers.plain_pickle import load_plain
 
 __all__ = ["read_cifar_pickle"]
 
@@ -57,7 +55,7 @@ def read_cifar_pickle(
         ArchiveError: no such member, or a damaged archive.
 
     Example:
-        >>> import tarfile, tempfile
+        >>> import io, tarfile, tempfile
         >>> batch = {b"data": np.zeros((1, 3072), np.uint8), b"labels": [6]}
         >>> data = pickle.dumps(batch, protocol=2)
         >>> with tempfile.TemporaryDirectory() as name:
@@ -86,60 +84,10 @@ def read_cifar_pickle(
             }
 
 
-class _Dtype:
-    """What a pickle says of a dtype."""
-
-    def __init__(self, code: Any = None, *_flags: Any) -> None:
-        self.code = code.decode("ascii", "replace") if isinstance(code, bytes) else code
-
-    def __setstate__(self, state: Any) -> None:
-        """Byte order and such, which uint8 does not need."""
-
-
-class _Array:
-    """What a pickle says of an array: (version, shape, dtype, Fortran order, bytes)."""
-
-    state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-def _reconstruct(*_args: Any) -> _Array:
-    return _Array()
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """How Python 3 writes bytes into a pickle of protocol 2."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"encodes {type(text).__name__} as {encoding!r}")
-    return text.encode("latin1")
-
-
-_NAMES: dict[tuple[str, str], Any] = {
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): _Array,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # since numpy 2
-    ("_codecs", "encode"): _encode,
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _NAMES[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(
-                f"it names {module}.{name}, and a batch of pictures needs only arrays, lists, "
-                "numbers and strings: the file is not CIFAR's and may be hostile"
-            ) from None
-
-
 def _unpickle(data: bytes, where: str) -> dict[Any, Any]:
     try:
-        batch = _Unpickler(io.BytesIO(data), encoding="bytes").load()
-    except Exception as error:  # a broken pickle can fail in any way
+        batch = load_plain(data)
+    except pickle.UnpicklingError as error:
         raise ReaderError(f"{where} cannot be unpickled: {error}") from error
     if not isinstance(batch, dict):
         raise ReaderError(f"{where} should hold a dict, it holds a {type(batch).__name__}")
@@ -150,20 +98,25 @@ def _value(batch: dict[Any, Any], key: str, where: str) -> Any:
     for form in (key.encode(), key):  # Python 2 wrote bytes, Python 3 writes str
         if form in batch:
             return batch[form]
-    known = ", ".join(sorted(k.decode() if isinstance(k, bytes) else str(k) for k in batch))
-    raise ReaderError(f"{where} has no {key!r}; it has {known}")
+    names = [k.decode("utf-8", "replace") if type(k) is bytes else k for k in batch]
+    known = sorted(name[:40] for name in names if type(name) is str)
+    raise ReaderError(f"{where} has no {key!r}; it has {', '.join(known[:10])}")
 
 
 def _pictures(array: Any, where: str) -> np.ndarray:
     try:
         _version, shape, dtype, fortran, data = array.state
         rows, size = shape
-        right = dtype.code == "u1" and size == 3072 and len(data) == rows * size
+        right = (
+            (type(rows), type(data), size) == (int, bytes, 3072)
+            and dtype.code == "u1"
+            and len(data) == rows * size
+        )
     except (AttributeError, TypeError, ValueError):
         right = False
     if not right:
         raise ReaderError(f"{where}: 'data' should be a uint8 array [N, 3072]")
-    flat = np.frombuffer(data, np.uint8).reshape(shape, order="F" if fortran else "C")
+    flat = np.frombuffer(data, np.uint8).reshape((rows, 3072), order="F" if fortran else "C")
     return np.ascontiguousarray(flat).reshape(rows, *_SHAPE)
 
 

@@ -132,12 +132,40 @@ def test_an_array_that_would_fill_the_memory_is_never_made(tmp_path: Path) -> No
         ({**GOOD, b"labels": b"38"}, "list of integers"),
         ({b"data": GOOD[b"data"]}, "has no 'labels'; it has data"),
         ({b"labels": [1]}, "has no 'data'"),
+        ({**GOOD, b"data": np.array([[b"x"] * 3072], dtype=object)}, r"uint8 array \[N, 3072\]"),
+        ({b"\xff": 1, 5: 1, "a": 2}, "has no 'data'; it has a, \ufffd"),
         ([1, 2], "should hold a dict, it holds a list"),
     ],
 )
 def test_wrong_batches(tmp_path: Path, batch: Any, message: str) -> None:
     with pytest.raises(ReaderError, match=message):
         read(tmp_path, python2_pickle(batch))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        b"K\x01M\x00\x0c\x86" + b"X\x00\x0c\x00\x00" + b"x" * 3072,  # the bytes are a text
+        b"G?\xf0\x00\x00\x00\x00\x00\x00M\x00\x0c\x86" + b"T\x00\x0c\x00\x00" + b"x" * 3072,
+        b"\x88M\x00\x0c\x86" + b"T\x00\x0c\x00\x00" + b"x" * 3072,  # True rows
+        b"J\xff\xff\xff\xffM\x00\x0c\x86U\x00",  # -1 rows
+    ],
+)
+def test_arrays_that_lie(tmp_path: Path, state: bytes) -> None:
+    honest = b"K\x01M\x00\x0c\x86" + b"T\x00\x0c\x00\x00" + b"x" * 3072
+    (row,) = read(tmp_path, batch_with(honest))
+    assert row["label"] == 1 and (row["image"] == ord("x")).all()
+    with pytest.raises(ReaderError, match=r"uint8 array \[N, 3072\]"):
+        read(tmp_path, batch_with(state))
+
+
+def batch_with(state: bytes) -> bytes:
+    """A batch of one label and an array of that shape and data, by hand."""
+    shape, _, data = state.partition(b"\x86")
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR(K\x01"
+    dtype = b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR"
+    start = b"\x80\x02}(U\x04data" + array + shape + b"\x86" + dtype + b"\x89" + data + b"tb"
+    return start + b"U\x06labels](K\x01eu."
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80\x02", b"no pickle", python2_pickle(GOOD)[:-9]])

@@ -1,0 +1,51 @@
+"""The members of a tar, plain or compressed, each checked before it is handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import BinaryIO
+
+from domainkit.archive.gate import Gate
+from domainkit.archive.hard_links import SecondReader
+from domainkit.archive.member import Member
+from domainkit.archive.sources import Source
+from domainkit.archive.tar_file import Tar
+
+__all__ = ["walk_tar"]
+
+
+def walk_tar(stream: BinaryIO, head: bytes, gate: Gate, source: Source) -> Iterator[Member]:
+    """The members of the tar in ``stream``, which ``source`` can give once more for hard links."""
+    last = ""
+    with (
+        closing(Tar(stream, head, gate.label, gate.layer)) as tar,
+        closing(SecondReader(source, gate)) as again,
+    ):
+        while (info := tar.next(last)) is not None:
+            last = name = gate.name(info.name)
+            if info.isdir():
+                continue
+            if info.issym():
+                gate.link(name, info.linkname)
+                continue
+            if info.islnk():
+                target = gate.inside(name, info.linkname, "")
+                note = gate.note(target)
+                if note is None:
+                    raise gate.refuse(
+                        name, f"is a hard link to {info.linkname!r}, which is no earlier file"
+                    )
+                offset, size = note
+                if tar.forward:
+                    opener = again.opener(name, offset, tar.offset)
+                else:
+                    opener = tar.opener(tar.at(offset, name), name)
+                gate.file(name, size, note)
+            elif info.isreg():
+                size, opener = info.size, tar.opener(info, name)
+                ahead = not (tar.packed or info.issparse())
+                gate.file(name, size, (info.offset, size), ahead=ahead)
+            else:
+                raise gate.refuse(name, "is a device or another special file")
+            yield Member(gate.place, name, size, opener)

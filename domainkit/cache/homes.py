@@ -1,0 +1,100 @@
+"""Which folders are caches: one that is written, any number that are read, each of one layout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from domainkit.cache.files import make_folder, read_json, sync_folder, write_json
+from domainkit.errors import FetchError
+
+__all__ = ["LAYOUT", "check_layout", "home", "mark_layout", "shared_homes"]
+
+LAYOUT = 2
+_FIRST_LAYOUT = ("md5", "sha256", "sha512", "url")  # folders in files/ before there were layouts
+
+
+def home() -> Path:
+    """The cache folder: ``$DOMAINKIT_HOME``, else ``domainkit`` in the platform's cache folder.
+
+    Example:
+        >>> import os
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, {"DOMAINKIT_HOME": "/data/cache"}):
+        ...     home().as_posix()
+        '/data/cache'
+    """
+    chosen = os.environ.get("DOMAINKIT_HOME", "").strip()
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("domainkit", appauthor=False)
+
+
+def shared_homes() -> list[Path]:
+    """The cache folders of ``DOMAINKIT_SHARED``: looked into after ``home()``, never written.
+
+    Raises:
+        FetchError: one of them is of another layout.
+    """
+    mine, found = home(), []
+    for part in os.environ.get("DOMAINKIT_SHARED", "").split(os.pathsep):
+        if not part.strip():
+            continue
+        base = Path(part.strip()).expanduser().absolute()
+        if base != mine:
+            check_layout(base)
+            found.append(base)
+    return found
+
+
+def check_layout(base: Path) -> None:
+    """Refuses a cache folder that another release laid out in another way.
+
+    Raises:
+        FetchError: says which release, and what to do.
+    """
+    mark = base / "layout.json"
+    if mark.exists():
+        found = (read_json(mark) or {}).get("layout")
+        if found == LAYOUT:
+            return
+        writer = (read_json(mark) or {}).get("written_by", "another domainkit")
+        if isinstance(found, int) and found > LAYOUT:
+            raise FetchError(
+                f"{base}: was made by {writer} with cache layout {found}, this domainkit reads "
+                f"layout {LAYOUT}. Upgrade domainkit, or set DOMAINKIT_HOME to another folder."
+            )
+        raise FetchError(
+            f"{mark}: cannot be understood (expected layout {LAYOUT}, got {found!r}). Set "
+            "DOMAINKIT_HOME to another folder, or remove this one."
+        )
+    files = base / "files"
+    if any(_has(files / kind, "*/*/.domainkit.json") for kind in _FIRST_LAYOUT):
+        raise FetchError(
+            f"{base}: has cache layout 1 of an earlier domainkit, this one reads layout {LAYOUT}. "
+            f"Remove {files} (what was prepared stays usable), or set DOMAINKIT_HOME to another "
+            "folder."
+        )
+
+
+def mark_layout(base: Path) -> None:
+    """Makes a cache folder ready to be written: its layout is ours, and says so.
+
+    Raises:
+        FetchError: the folder is of another layout.
+        OSError: it cannot be written.
+    """
+    check_layout(base)
+    mark = base / "layout.json"
+    if not mark.exists():
+        from domainkit import __version__
+
+        make_folder(base)
+        write_json(mark, {"layout": LAYOUT, "written_by": f"domainkit {__version__}"})
+        sync_folder(base)
+
+
+def _has(folder: Path, pattern: str) -> bool:
+    return folder.is_dir() and next(folder.glob(pattern), None) is not None

@@ -1,0 +1,397 @@
+"""One file from one address: over one connection, or in parts over several side by side.
+
+The first answer decides. Where it names its version for certain, tells its size and takes ranges,
+a large file is cut into pieces; whoever has a connection takes the next run of missing pieces, long
+runs at first and short ones towards the end ("guided self-scheduling", Polychronopoulos and Kuck
+1987), so that all end at about the same time and a slow connection holds up little. Every part is
+asked for by the version it must belong to, and any sign of another one starts the file again.
+
+The calling thread never gives up before the others have; they, on trouble, leave it their work.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from domainkit.cache.partial import ClosedError, Partial
+from domainkit.cache.policy import Policy
+from domainkit.cache.sources.base import Answer, BadRange, GiveUp, Retry, Source
+from domainkit.progress import Progress
+
+__all__ = ["OutOfTimeError", "Transfer", "UnwantedError"]
+
+_LONGEST_RUN = 64 << 20  # bytes asked for at once
+_NAP = 0.25  # seconds; who waits while others work looks up this often
+
+
+class OutOfTimeError(Exception):
+    """The deadline of the fetch has passed."""
+
+
+class UnwantedError(Exception):
+    """Nobody wants the file any more."""
+
+
+class _RestartError(Exception):
+    """The bytes held are of another version than those that come."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Pieces ``first`` to ``last``, that one included, to be brought by one connection."""
+
+    first: int
+    last: int
+
+
+class Transfer:
+    """Brings a partial file to its full length from one source.
+
+    Args:
+        size: bytes that the whole file must have, where known.
+        promised: the caller can tell a wrong file from the right one.
+        allowed: tries in a row without a new byte.
+        until: when to end, on the policy's monotonic clock; None for never.
+        unwanted: says whether the file is not wanted any more.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        partial: Partial,
+        policy: Policy,
+        shown: Progress,
+        *,
+        size: int | None,
+        promised: bool,
+        allowed: int,
+        until: float | None,
+        unwanted: Callable[[], bool] | None = None,
+    ) -> None:
+        self._source, self._partial, self._policy, self._shown = source, partial, policy, shown
+        self._size, self._promised, self._allowed, self._until = size, promised, allowed, until
+        self._parallel = self._ranges = True  # until the source mistreats them
+        self._unwanted = unwanted
+        self._framed = True
+        self._failures = 0  # in a row, without a new byte
+        self._failed = False
+        self._claimed: set[int] = set()
+        self._helpers: list[threading.Thread] = []
+        self._changed = threading.Condition()
+        self._stop = False
+        self._trouble: BaseException | None = None  # what a helper met and everybody must know
+
+    @property
+    def framed(self) -> bool:
+        """Whether a cut transfer would have been noticed."""
+        return self._framed
+
+    def run(self) -> None:
+        """Returns when all bytes are there.
+
+        Raises:
+            GiveUp: this address will not give them; what came is kept.
+            OutOfTimeError: no address can, in time.
+            OSError: they cannot be written.
+        """
+        tries = 0
+        try:
+            while not self._attempt_with_patience():
+                tries += self._failed
+                if tries >= self._policy.attempts_in_all:
+                    raise GiveUp(f"no end after {tries} attempts")
+        except GiveUp:
+            self._settle()  # the next address is to be alone with the file
+            raise
+        finally:
+            self._stop = True
+
+    def _attempt_with_patience(self) -> bool:
+        """One attempt, and the wait after a failed one; whether everything is there now."""
+        before, self._failed = self._partial.held, False
+        try:
+            try:
+                whole = self._attempt()
+                self._failures = 0
+                return whole
+            except BadRange:
+                raise
+            except (Retry, GiveUp) as error:
+                self._failed = True
+                if self._partial.complete and not self._promised:
+                    self._settle()  # trouble at the very end: the bytes are not to be trusted
+                    self._partial.reset()
+                grown = self._partial.resumable and self._partial.held > before
+                self._failures = 1 if grown else self._failures + 1
+                self._be_patient(error, self._failures)
+        except (BadRange, _RestartError) as error:
+            self._failed = True
+            self._trust_less(error)
+        return False
+
+    def _attempt(self) -> bool:
+        """Brings the next run of pieces; whether everything is there now."""
+        partial = self._partial
+        if not self._can_go_on():
+            with self._policy.connections.one():
+                self._start()
+        elif (run := self._claim()) is not None:
+            with self._policy.connections.one():
+                self._bring(run, alone=not self._helped)
+        else:
+            self._await_helpers()
+        if partial.complete:
+            self._settle()
+            return True
+        self._recruit()
+        return False
+
+    def _can_go_on(self) -> bool:
+        partial = self._partial
+        same = partial.url == self._source.url
+        # the promise tells in the end whether two addresses gave the same file
+        movable = self._promised and partial.total is not None
+        fits = self._size in (None, partial.total)
+        begun = partial.resumable or partial.pieces > 1  # helpers may be at it before a byte came
+        return self._ranges and begun and fits and (same or movable)
+
+    def _start(self) -> None:
+        """Takes the file from its beginning."""
+        policy, large = self._policy, self._size is not None and self._size >= self._policy.large
+        cut = self._parallel and large and policy.jobs > 1
+        with self._source.open(0, min(policy.piece, self._size or 0) if cut else None) as answer:
+            self._begin(answer)
+
+    def _begin(self, answer: Answer) -> None:
+        """Judges a first answer, lays the pieces out, and takes what it brings."""
+        size, total, policy = self._size, answer.total, self._policy
+        if size is not None and total not in (None, size):
+            page = " and sends a web page (login, licence or quota?)" if answer.page else ""
+            raise GiveUp(f"announces {total:,} bytes where {size:,} are expected{page}")
+        if not answer.framed and size is None and not self._promised and answer.digest is None:
+            raise GiveUp(
+                "does not say how long the file is, so that a cut one would look whole. Give a "
+                "digest or size"
+            )
+        self._framed = answer.framed
+        total = size if total is None else total
+        several = (
+            self._parallel
+            and policy.jobs > 1
+            and answer.ranges
+            and answer.validator is not None
+            and total is not None
+            and total >= policy.large
+        )
+        bounded = answer.stop is not None and answer.stop != total
+        if bounded and not several:
+            raise BadRange("sends a part without saying of what version")
+        digest = None if self._promised else answer.digest
+        piece = policy.piece if several else None
+        self._partial.begin(self._source.url, answer.validator, total, piece, digest)
+        self._claimed.clear()
+        run = self._claim(only=1 if bounded else None) or _Run(0, 0)
+        try:
+            if several:
+                self._recruit()
+            self._receive(answer, run)
+        finally:
+            self._release(run)
+
+    def _bring(self, run: _Run, alone: bool) -> None:
+        """Asks for a run of pieces and takes them."""
+        partial, held = self._partial, True
+        try:
+            start, stop = partial.span(run.first)[0], partial.span(run.last)[1]
+            moving = partial.url != self._source.url
+            version = None if moving else partial.validator
+            last = stop if partial.pieces > 1 else None
+            with self._source.open(start, last, version) as answer:
+                if answer.start != start and alone and answer.start == 0:
+                    self._release(run)
+                    held = False
+                    self._begin(answer)  # ranges are ignored, or the file has changed
+                    return
+                same = moving or answer.validator == partial.validator
+                if answer.validator is None and self._promised:
+                    same = True  # it does not say; the digest will
+                if answer.start != start or not same or answer.total not in (None, partial.total):
+                    if partial.total is None and answer.start == start and same and answer.total:
+                        partial.know(answer.total)
+                    else:
+                        raise _RestartError
+                if moving:
+                    partial.moved(self._source.url, answer.validator)
+                self._receive(answer, run)
+        finally:
+            if held:
+                self._release(run)
+
+    def _receive(self, answer: Answer, run: _Run) -> None:
+        """Writes what comes to where it belongs; notices too much and too little."""
+        partial, throttle, index = self._partial, self._policy.throttle, run.first
+        for chunk in answer.chunks:
+            data = chunk
+            if self._stop:
+                raise ClosedError
+            if throttle is not None:
+                throttle.take(len(data), unless=lambda: self._stop)
+            while data:
+                start, stop = partial.span(index)
+                if start == stop:
+                    if index == partial.pieces - 1:
+                        if partial.pieces > 1:
+                            raise BadRange(f"sends more than the {stop:,} bytes expected")
+                        partial.reset()
+                        raise GiveUp(f"sends more than the {stop:,} bytes expected")
+                    if index == run.last:
+                        return
+                    index += 1
+                    continue
+                room = len(data) if stop is None else stop - start
+                partial.write(index, data[:room])
+                data = data[room:]
+            others = answer.stop is None and index == run.last < partial.pieces - 1
+            if others and partial.full(index):
+                return  # the rest of a whole answer is their work
+            self._raise_trouble()
+            self._in_time()
+        if partial.total is None:
+            partial.know(partial.held)
+        elif not all(partial.full(i) for i in range(run.first, run.last + 1)):
+            raise Retry(f"connection ended after {partial.held:,} of {partial.total:,} bytes")
+
+    def _claim(self, only: int | None = None) -> _Run | None:
+        """The next missing pieces that nobody is at, ``only`` so many of them."""
+        with self._changed:
+            partial = self._partial
+            free = [
+                i for i in range(partial.pieces) if i not in self._claimed and not partial.full(i)
+            ]
+            if not free:
+                return None
+            jobs, piece = self._policy.jobs, self._policy.piece
+            longest = len(free) if jobs == 1 else max(1, len(free) // (2 * jobs))
+            longest = only or min(longest, max(1, _LONGEST_RUN // piece))
+            last = free[0]
+            while (
+                last - free[0] + 1 < longest
+                and last + 1 < partial.pieces
+                and last + 1 not in self._claimed
+                and partial.span(last + 1)[0] == (last + 1) * piece
+            ):
+                last += 1
+            self._claimed.update(range(free[0], last + 1))
+            return _Run(free[0], last)
+
+    def _release(self, run: _Run) -> None:
+        with self._changed:
+            self._claimed.difference_update(range(run.first, run.last + 1))
+            self._changed.notify_all()
+
+    def _recruit(self) -> None:
+        """Starts helpers for as many connections as nobody else has use for."""
+        self._raise_trouble()
+        with self._changed:
+            self._helpers = [helper for helper in self._helpers if helper.is_alive()]
+            partial = self._partial
+            if partial.pieces < 2 or not self._parallel:
+                return
+            missing = sum(
+                i not in self._claimed and not partial.full(i) for i in range(partial.pieces)
+            )
+            for _ in range(min(self._policy.jobs - 1 - len(self._helpers), missing)):
+                if not self._policy.connections.spare():
+                    return
+                helper = threading.Thread(target=self._help, daemon=True)
+                self._helpers.append(helper)
+                helper.start()
+
+    def _help(self) -> None:
+        """Brings runs of pieces until none is left, or until there is trouble."""
+        try:
+            while not self._stop and not self._policy.connections.wanted:
+                run = self._claim()
+                if run is None:
+                    return
+                self._bring(run, alone=False)
+        except (ClosedError, Retry, GiveUp) as error:
+            if isinstance(error, BadRange):
+                self._trouble = error
+        except BaseException as error:
+            self._trouble = error
+        finally:
+            self._policy.connections.release()
+            with self._changed:
+                self._changed.notify_all()
+
+    @property
+    def _helped(self) -> bool:
+        return any(helper.is_alive() for helper in self._helpers)
+
+    def _trust_less(self, error: Exception) -> None:
+        """Starts again over one connection, and the next time without ranges at all."""
+        if not self._ranges:
+            raise GiveUp(str(error)) from error
+        self._settle()
+        self._ranges = self._parallel
+        self._parallel = False
+        self._partial.reset()
+
+    def _await_helpers(self) -> None:
+        """Waits until a helper has left, or left work."""
+        with self._changed:
+            if self._helped:
+                self._changed.wait(_NAP)
+        self._raise_trouble()
+        self._in_time()
+
+    def _settle(self) -> None:
+        """Ends the helpers; afterwards this thread is alone with the file."""
+        self._stop = True
+        for helper in self._helpers:
+            helper.join()
+        self._helpers.clear()
+        self._claimed.clear()
+        self._stop, self._trouble = False, None
+
+    def _raise_trouble(self) -> None:
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _be_patient(self, error: Retry | GiveUp, failures: int) -> None:
+        """Waits before the next try; raises GiveUp where there is to be none."""
+        final = isinstance(error, GiveUp) or failures >= self._allowed
+        if final and self._helped:
+            while self._helped:
+                self._await_helpers()
+            if self._partial.complete:
+                return
+        if isinstance(error, GiveUp):
+            raise error
+        if final:
+            raise GiveUp(f"{error} ({failures} attempts)") from error
+        if error.at_once:
+            return
+        wait = self._policy.wait(failures, error.after)
+        self._in_time(wait)
+        self._shown.note(f"{error} ({failures} of {self._allowed}); trying again in {wait:.1f} s")
+        self._pause(wait)
+        self._shown.note("")
+
+    def _pause(self, wait: float) -> None:
+        while wait > 0:
+            nap = min(wait, _NAP) if self._helped or self._unwanted else wait
+            self._policy.sleep(nap)
+            wait -= nap
+            self._in_time()
+            if self._partial.complete:
+                return
+
+    def _in_time(self, wait: float = 0.0) -> None:
+        if self._until is not None and self._policy.monotonic() + wait > self._until:
+            raise OutOfTimeError
+        if self._unwanted is not None and self._unwanted():
+            raise UnwantedError

@@ -1,0 +1,168 @@
+"""What is recorded of each fetched file, and which bytes a record points to.
+
+A record is kept per key (what a file was asked for by: its digest, or its address where that says
+too little), the bytes once per content. So a record names the sha256 of its bytes, and any number
+of records may point to the same ones.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from domainkit.cache.files import read_json
+
+__all__ = [
+    "PENDING",
+    "RECORD",
+    "Entry",
+    "blob_folder",
+    "blob_path",
+    "read_record",
+    "read_records",
+    "record_path",
+    "safe_name",
+]
+
+RECORD = ".json"
+PENDING = ".pending"  # a record whose bytes were about to get their name; counts once they have it
+_LONGEST_NAME = 120  # bytes; file systems take 255, and temporary names add a little
+_DEVICES = {
+    *("CON", "PRN", "AUX", "NUL"),  # to Windows, whatever follows the dot
+    *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file in the cache, as it was asked for.
+
+    Attributes:
+        path: the verified file. Entries of the same content share one.
+        size: bytes.
+        last_used: seconds since 1970, when ``fetch`` last handed it out.
+        urls: where it may be fetched from.
+        digest: as the publisher gives it, ``"md5:..."``; None where there is none.
+        sha256: the full digest of the bytes as they were fetched.
+        record: the small file that says all this; its time of change is ``last_used``.
+        trusted_on_first_use: no digest was published, so the first copy is held to be right.
+    """
+
+    path: Path
+    size: int
+    last_used: float
+    urls: tuple[str, ...]
+    digest: str | None
+    sha256: str
+    record: Path
+
+    @property
+    def key(self) -> str:
+        """What it was asked for by; the lock of that name is held while it is fetched."""
+        return self.record.stem
+
+    @property
+    def trusted_on_first_use(self) -> bool:
+        return self.digest is None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the bytes are there in their full number; they are not read."""
+        try:
+            return self.path.stat().st_size == self.size and self.path.is_file()
+        except OSError:
+            return False
+
+
+def record_path(base: Path, key: str) -> Path:
+    return base / "records" / (key + RECORD)
+
+
+def blob_folder(base: Path, sha256: str) -> Path:
+    """The folder of one content."""
+    return base / "files" / sha256[:2] / sha256
+
+
+def blob_path(base: Path, sha256: str, name: str) -> Path:
+    """The file of one content: under ``name``, or under the name that it was first fetched by."""
+    folder = blob_folder(base, sha256)
+    wanted = folder / name
+    if wanted.is_file():
+        return wanted
+    with suppress(OSError), os.scandir(folder) as items:
+        for item in sorted(items, key=lambda item: item.name):
+            if item.is_file() and not item.name.startswith("."):
+                return folder / item.name
+    return wanted
+
+
+def read_record(base: Path, key: str) -> Entry | None:
+    """What is recorded under a key: with its bytes where they are whole, else without."""
+    final = record_path(base, key)
+    known = _read(base, final)
+    if known is not None and known.whole:
+        return known
+    # Killed after the bytes got their name and before the record got its own: all is there.
+    pending = _read(base, final.with_suffix(PENDING))
+    return pending if pending is not None and pending.whole else known
+
+
+def read_records(base: Path) -> Iterator[Entry]:
+    """All records, by key, whether their bytes are there or not; damaged ones are passed over."""
+    try:
+        names = os.listdir(base / "records")
+    except OSError:
+        return
+    keys = {name.removesuffix(end) for end in (RECORD, PENDING) for name in names if _is(name, end)}
+    for key in sorted(keys):
+        entry = read_record(base, key)
+        if entry is not None:
+            yield entry
+
+
+def safe_name(name: str) -> str:
+    """A name that every file system takes: no separators, control or reserved characters.
+
+    Example:
+        >>> safe_name("a b/..:c?.tar.gz")
+        'a b_.._c_.tar.gz'
+        >>> safe_name("nul.txt")
+        '_nul.txt'
+    """
+    clean = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name).lstrip(". ").rstrip(". ")
+    raw = clean.encode("utf-8", "replace")
+    if len(raw) > _LONGEST_NAME:  # the end says what the file is
+        clean = raw[-_LONGEST_NAME:].decode("utf-8", "ignore").lstrip(". ")
+    if clean.partition(".")[0].rstrip().upper() in _DEVICES:
+        clean = f"_{clean}"
+    return clean or "file"
+
+
+def _is(name: str, end: str) -> bool:
+    return name.endswith(end) and not name.startswith(".")
+
+
+def _read(base: Path, record: Path) -> Entry | None:
+    value = read_json(record)
+    if value is None:
+        return None
+    try:
+        name, sha256, digest = str(value["name"]), str(value["sha256"]), value["digest"]
+        # a record leads to a path: one that somebody else wrote leads out of the cache no more
+        if safe_name(name) != name or not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            return None
+        return Entry(
+            path=blob_path(base, sha256, name),
+            size=int(value["size"]),
+            last_used=record.stat().st_mtime,
+            urls=tuple(str(url) for url in value["urls"]),
+            digest=None if digest is None else str(digest),
+            sha256=sha256,
+            record=record,
+        )
+    except (KeyError, TypeError, ValueError, OSError):
+        return None

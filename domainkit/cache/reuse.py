@@ -1,0 +1,70 @@
+"""Bytes that are here already, brought under another key: two cards may name the same file by an
+md5, by a sha256 and by nothing.
+
+What a card asks for is looked for among the records. A full sha256 names the content, which needs
+no reading. Without a digest the address says it is the same file, and what was fetched from there
+first is what is trusted. Any other digest is computed: of the files from the same address, and of
+those with the very size that the card gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from domainkit.cache.digest import Digest, Sums
+from domainkit.cache.records import Entry, read_records
+from domainkit.progress import bar
+
+__all__ = ["candidate", "hold_to"]
+
+_CHUNK = 1 << 20
+
+
+def candidate(
+    base: Path,
+    urls: Sequence[str],
+    promise: Digest | None,
+    size: int | None,
+    remembered: Digest | None,
+) -> Entry | None:
+    """A whole file of the cache at ``base`` that has the bytes asked for.
+
+    Args:
+        remembered: the sha256 that a file without a digest is held to.
+    """
+    seen = set()
+    for entry in read_records(base):
+        if entry.sha256 in seen or not entry.whole or size not in (None, entry.size):
+            continue
+        same_address = not set(urls).isdisjoint(entry.urls)
+        if promise is None:
+            fits = same_address and (remembered is None or remembered.digits == entry.sha256)
+        elif promise.algorithm == "sha256":
+            # a few digits alone could be anybody's
+            near = promise.addresses or same_address or size is not None
+            fits = near and entry.sha256.startswith(promise.digits)
+        elif same_address or size is not None:
+            seen.add(entry.sha256)  # no need to read them twice
+            fits = hold_to(entry, promise)
+        else:
+            fits = False
+        if fits:
+            return entry
+    return None
+
+
+def hold_to(entry: Entry, promise: Digest) -> bool:
+    """Whether the bytes on disk are those recorded, and have the promised digest too."""
+    sums = Sums(promise.algorithm)
+    try:
+        with (
+            bar(f"check {entry.path.name}", entry.size, "B") as shown,
+            entry.path.open("rb") as file,
+        ):
+            while data := file.read(_CHUNK):
+                sums.update(data)
+                shown.advance(len(data))
+    except OSError:
+        return False
+    return sums.hex("sha256") == entry.sha256 and promise.matches(sums)

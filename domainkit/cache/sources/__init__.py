@@ -1,0 +1,65 @@
+"""Where files come from: one module per kind of address, all handing out bytes the same way.
+
+http(s):                   http, and google_drive for what is special about Drive's links
+hf:                        hugging_face, over http
+file:                      local_file
+s3:, gs:, az:, sftp: ...   remote, over fsspec, with the extra that it needs
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from domainkit.cache.policy import Policy
+from domainkit.errors import FetchError
+
+if TYPE_CHECKING:
+    from domainkit.cache.sources.base import Source
+
+__all__ = ["check_address", "is_local", "open_source"]
+
+_WITHOUT_HOST = ("file", "memory")
+
+
+def check_address(url: str) -> None:
+    """Raises FetchError where ``url`` is no address that ``open_source`` could take."""
+    try:
+        parts = urlsplit(url)
+        good = len(parts.scheme) > 1 and (bool(parts.netloc) or parts.scheme in _WITHOUT_HOST)
+    except ValueError:
+        good = False
+    if not good or parts.scheme == "ftp":
+        raise FetchError(
+            f"{url!r} is not an address that can be fetched. Expected https://host/path, "
+            "hf://owner/repo/path, file:///path, or s3://bucket/path and the like."
+        )
+
+
+def is_local(url: str) -> bool:
+    """Whether an address needs no network."""
+    return urlsplit(url).scheme == "file"
+
+
+def open_source(url: str, policy: Policy) -> Source:
+    """The source of an address, to be closed when done; nothing is asked of it yet.
+
+    Raises:
+        FetchError: the address is not well formed.
+        MissingExtraError: it needs a library that is not installed; names the extra.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme in ("http", "https", "hf"):
+        from domainkit.cache.sources.http import HttpSource
+
+        longest = policy.deadline or float("inf")  # a silence outlasts no deadline
+        return HttpSource(
+            url, min(policy.connect_timeout, longest), min(policy.read_timeout, longest)
+        )
+    if scheme == "file":
+        from domainkit.cache.sources.local_file import FileSource
+
+        return FileSource(url)
+    from domainkit.cache.sources.remote import FsspecSource
+
+    return FsspecSource(url)

@@ -1,0 +1,88 @@
+"""What the fetches of one process share: a number of connections, and the bandwidth."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Connections", "Throttle"]
+
+_NAP = 0.25  # seconds; who waits for bandwidth looks up this often
+
+
+class Connections:
+    """So many connections at a time. The first of each file waits its turn; more are spare ones.
+
+    Example:
+        >>> two = Connections(2)
+        >>> with two.one():
+        ...     two.spare(), two.spare()
+        (True, False)
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._waiting = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Holds a connection, waiting for it where all are taken."""
+        with self._changed:
+            self._waiting += 1
+            try:
+                while self._free < 1:
+                    self._changed.wait()
+            finally:
+                self._waiting -= 1
+            self._free -= 1
+        try:
+            yield
+        finally:
+            self.release()
+
+    def spare(self) -> bool:
+        """Takes a connection that nobody waits for, to be given back by ``release``."""
+        with self._changed:
+            got = self._free > self._waiting
+            self._free -= got
+            return got
+
+    def release(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a file waits for its first connection."""
+        return self._waiting > 0
+
+
+class Throttle:
+    """Lets ``rate`` bytes per second by, counted over all threads.
+
+    Example:
+        >>> now, naps = [0.0], []
+        >>> throttle = Throttle(1000, naps.append, lambda: now[0] + sum(naps))
+        >>> throttle.take(500); throttle.take(500)
+        >>> sum(naps)
+        1.0
+    """
+
+    def __init__(
+        self, rate: float | None, sleep: Callable[[float], None], now: Callable[[], float]
+    ) -> None:
+        self._rate = rate or float("inf")
+        self._sleep, self._now = sleep, now
+        self._free_at = 0.0
+        self._lock = threading.Lock()
+
+    def take(self, count: int, unless: Callable[[], bool] = lambda: False) -> None:
+        """Returns when ``count`` bytes more are due, or as soon as ``unless`` says so."""
+        with self._lock:
+            self._free_at = max(self._free_at, self._now()) + count / self._rate
+            due = self._free_at
+        while (left := due - self._now()) > 0 and not unless():
+            self._sleep(min(left, _NAP))

@@ -1,0 +1,170 @@
+"""Looking after what lies in ``prepared``: listing it, reading it again, taking it out. No torch.
+
+    <home>/prepared/<domain>/<name>/<split>-<fingerprint>   splits of datasets with a card
+    <home>/prepared/own/<name>/<split>-<key>                own data
+    <home>/prepared/hf/<digest>                             what was written for ``datasets``
+
+A folder whose name begins with a dot is being made or removed; without its lock held, it is left
+over from a process that was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from domainkit import cache
+from domainkit.cache.scraps import Leftover
+from domainkit.errors import StoreError
+from domainkit.prepared.places import store_lock
+
+__all__ = [
+    "Prepared",
+    "all_prepared",
+    "check_store",
+    "read_prepared",
+    "remove_store",
+    "store_leftovers",
+]
+
+_CHUNK = 1 << 20
+_EXPORTED = "data.arrow"  # what is written for ``datasets``, which adds files of its own
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One prepared split on disk.
+
+    ``name`` is the dataset's ("own/..." for own data, "hf/..." for what was written for
+    ``datasets``); ``rows`` is None where its record is damaged or has none; ``size`` in bytes.
+    """
+
+    name: str
+    split: str
+    folder: Path
+    rows: int | None
+    size: int
+    last_used: float
+
+    @property
+    def lock(self) -> str:
+        """The lock of whoever makes it."""
+        return store_lock(self.folder)
+
+    def take(self) -> bool:
+        """Deletes it; False where it is being made, or was used since."""
+        from domainkit.cache.upkeep import hold_unused
+
+        with hold_unused([self.lock]) as free:
+            now = read_prepared(self.name, self.folder) if free else None
+            if now is None or now.last_used > self.last_used:
+                return False
+            remove_store(self.folder)
+            return True
+
+
+def all_prepared(name: str | None = None) -> Iterator[Prepared]:
+    """Every prepared split in the cache (of one dataset), those of changed cards too."""
+    room = cache.home() / "prepared"
+    records = [*room.glob("*/*/*/store.json"), *room.glob(f"hf/*/{_EXPORTED}")]
+    for folder in sorted(record.parent for record in records):
+        owner = "/".join(folder.relative_to(room).parts[:2])
+        if name not in (None, owner) or folder.name.startswith("."):
+            continue
+        found = read_prepared(owner, folder)
+        if found is not None:
+            yield found
+
+
+def read_prepared(name: str, folder: Path) -> Prepared | None:
+    """What is in one folder; None where there is nothing."""
+    record = folder / "store.json"
+    exported = not record.exists()
+    if exported:
+        record = folder / _EXPORTED
+    try:
+        stat = record.stat()
+        size = sum(file.stat().st_size for file in folder.iterdir())
+    except OSError:
+        return None
+    rows = None
+    if not exported:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            rows = sum(json.loads(record.read_text(encoding="utf-8"))["part_rows"])
+    split = "" if exported else folder.name.rpartition("-")[0]
+    # The time of the last reading is not kept everywhere, and that of a record is our own reading.
+    # But nobody may change the other time of an export: ``datasets`` goes by it.
+    last = max(stat.st_mtime, stat.st_atime if exported else 0.0)
+    return Prepared(name, split, folder, rows, size, last)
+
+
+def check_store(folder: Path, advance: Callable[[int], None] = lambda count: None) -> int:
+    """Reads a store again and holds it to the CRC-32 taken while it was written; its rows.
+
+    Args:
+        advance: told how many more bytes were read.
+
+    Raises:
+        StoreError: it is incomplete, or a part has other bytes or cannot be read.
+    """
+    redo = f"remove {folder} and prepare again"
+    try:
+        facts = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        sums = [int(digits, 16) for digits in facts["part_crc32"]]
+        rows = sum(facts["part_rows"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder} is not a prepared dataset ({error}): {redo}") from error
+    for part, expected in enumerate(sums):
+        path = folder / f"part-{part:05d}.arrow"
+        found = 0
+        try:
+            with path.open("rb") as file:
+                while data := file.read(_CHUNK):
+                    found = zlib.crc32(data, found)
+                    advance(len(data))
+        except OSError as error:
+            raise StoreError(f"{path} is damaged ({error}): {redo}") from error
+        if found != expected:
+            raise StoreError(
+                f"{path} is damaged (expected crc32 {expected:08x} as written, got {found:08x}): "
+                f"{redo}"
+            )
+    return rows
+
+
+def remove_store(folder: Path) -> None:
+    """Deletes a folder in ``prepared``; the caller holds its lock.
+
+    It loses its name at once, so that nobody meets one that is half gone. What a kill leaves has
+    the name of one being made, and goes with those.
+    """
+    doomed = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    os.rename(folder, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def store_leftovers() -> Iterator[Leftover]:
+    """What a killed prepare, export or removal left."""
+    room = cache.home() / "prepared"
+    for path in sorted([*room.glob("*/*/*"), *room.glob("hf/.*")]):
+        group, owner = path.relative_to(room).parts[:2]
+        export = "hf" in (group, owner) and path.name.startswith(".")
+        if group == "hf" and not export:
+            continue
+        unfinished = path.name.startswith(".")
+        if unfinished or (path.is_dir() and not (path / "store.json").exists()):
+            if group == "hf" and path.parent.parent == room / "hf":
+                lock = f"to-hf-{owner}"  # its temporary file lies within its folder
+            else:
+                name = path.name[1:].rpartition(".")[0] if unfinished else path.name
+                lock = store_lock(path.with_name(name))
+            why = "of a stopped run" if unfinished else "a prepared split without its record"
+            size = sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
+            yield Leftover(path, why, size, (lock,))

@@ -1,0 +1,195 @@
+"""Records and the bytes they point to: one copy of a content, whole at any moment of a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import pytest
+from support.cache_folder import look
+from support.cached import DATA, NAME, SHA, left_behind
+
+from domainkit import cache
+from domainkit.cache import fetch
+from domainkit.cache.layout import slot_for
+from domainkit.cache.records import read_record, read_records
+from domainkit.errors import DigestError, FetchError, OfflineError
+
+MD5 = "md5:" + hashlib.md5(DATA).hexdigest()
+SHA512 = "sha512:" + hashlib.sha512(DATA).hexdigest()
+
+
+class Killed(BaseException):
+    """What ends a process here, at a chosen step."""
+
+
+def die_at(monkeypatch, step):
+    """The process ends right before the rename numbered ``step`` of ``publish``."""
+    real, count = os.replace, 0
+
+    def replace(source, target):
+        nonlocal count
+        if "/partial/" not in str(target) and not str(target).endswith("layout.json"):
+            count += 1
+            if count == step:
+                raise Killed
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+
+
+@pytest.mark.parametrize("digest", [SHA, MD5, None])
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_killed_while_it_is_published_nothing_is_asked_for_twice(server, monkeypatch, digest, step):
+    with monkeypatch.context() as patch:
+        die_at(patch, step)
+        with pytest.raises(Killed):
+            fetch(server.url + NAME, digest=digest)
+    path = fetch(server.url + NAME, digest=digest)
+    assert path.read_bytes() == DATA
+    assert server.sent[NAME] == len(DATA)
+    assert look(cache.home()).records.keys() == {
+        read_record(cache.home(), e.key).key for e in cache.entries()
+    }
+    assert len(left_behind()) == 2
+
+
+def test_what_a_kill_left_is_whole_in_a_cache_nobody_may_write(server, monkeypatch):
+    with monkeypatch.context() as patch:
+        die_at(patch, 3)
+        with pytest.raises(Killed):
+            fetch(server.url + NAME, digest=SHA)
+
+    def refuse(*unused, **more):
+        raise PermissionError("read-only")
+
+    for name in ("replace", "utime"):
+        monkeypatch.setattr(os, name, refuse)
+    assert fetch(server.url + NAME, digest=SHA).read_bytes() == DATA
+    assert server.count(NAME) == 1
+    assert len(list(cache.entries())) == 1
+
+
+def test_one_copy_whatever_it_was_asked_by(server, folder):
+    (folder / "b.bin").write_bytes(DATA)
+    paths = {
+        fetch(server.url + "/b.bin", digest=MD5),
+        fetch(server.url + NAME, digest=SHA),
+        fetch(server.url + NAME),
+        fetch(server.url + NAME, digest=SHA512),
+    }
+    assert len(paths) == 1
+    assert len(list(cache.entries())) == 4
+    assert len(look(cache.home()).files) == 1
+    assert server.count(NAME) == 0  # a sha256 names it, then the address does
+
+
+def test_removing_one_of_several_leaves_the_bytes_to_the_others(server):
+    path = fetch(server.url + NAME, digest=SHA)
+    fetch(server.url + NAME, digest=MD5)
+    fetch(server.url + NAME)
+    first, second, third = cache.entries()
+    assert cache.remove(first) is False and path.read_bytes() == DATA
+    assert cache.remove(second) is False and path.read_bytes() == DATA
+    assert cache.remove(third) is True and not path.exists()
+    assert left_behind() == []
+
+
+def test_bytes_under_another_key_are_reused_only_where_they_are_the_same(server, folder, policy):
+    (folder / "same-size.bin").write_bytes(DATA[::-1])
+    (folder / "again.bin").write_bytes(DATA)
+    fetch(server.url + "/same-size.bin")
+    assert fetch(server.url + NAME, digest=MD5, size=len(DATA)).read_bytes() == DATA
+    assert server.count(NAME) == 1
+    assert fetch(server.url + "/again.bin", digest=SHA512, size=len(DATA)).read_bytes() == DATA
+    assert server.count("/again.bin") == 0
+    with pytest.raises(DigestError):
+        wrong = "md5:" + "0" * 32
+        fetch(server.url + NAME, digest=wrong, size=len(DATA), policy=policy)
+    # neither address nor content is known: only the server can tell
+    assert fetch(server.url + "/again.bin?v=2").read_bytes() == DATA
+    assert server.count("/again.bin") == 1
+
+
+def test_damaged_bytes_are_not_reused_by_their_md5(server):
+    path = fetch(server.url + NAME, digest=SHA)
+    path.write_bytes(DATA[:-1] + b"x")
+    assert fetch(server.url + NAME, digest=MD5, size=len(DATA)).read_bytes() == DATA
+    assert path.read_bytes() == DATA  # and the fresh copy has mended the damaged one
+    assert server.count(NAME) == 2
+
+
+def test_reuse_needs_no_network(server, monkeypatch):
+    path = fetch(server.url + NAME, digest=SHA)
+    monkeypatch.setenv("DOMAINKIT_OFFLINE", "1")
+    assert fetch(server.url + NAME, digest=MD5) == path
+    with pytest.raises(OfflineError):
+        fetch(server.url + "/b.bin", digest="md5:" + "0" * 32)
+
+
+def test_what_was_first_fetched_holds_for_reuse_too(server, folder, policy):
+    """A file without a digest is not replaced by what another card got from there later."""
+    fetch(server.url + NAME).unlink()
+    (folder / NAME.lstrip("/")).write_bytes(DATA[::-1])
+    newer = "sha256:" + hashlib.sha256(DATA[::-1]).hexdigest()
+    fetch(server.url + NAME, digest=newer)
+    with pytest.raises(DigestError, match="recorded when the file was first fetched"):
+        fetch(server.url + NAME, policy=policy)
+
+
+def test_the_second_name_of_a_content_is_the_first_one(server):
+    path = fetch(server.url + NAME, digest=SHA, name="first.bin")
+    assert fetch(server.url + NAME, digest=MD5, name="second.bin") == path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../../../../outside"},
+        {"name": "/etc/passwd"},
+        {"sha256": "../" * 21 + "x"},
+        {"sha256": None},
+        {"size": "many"},
+        {"urls": None},
+    ],
+)
+def test_a_record_cannot_lead_out_of_the_cache(server, change, tmp_path):
+    fetch(server.url + NAME, digest=SHA)
+    (entry,) = cache.entries()
+    facts = json.loads(entry.record.read_text())
+    entry.record.write_text(json.dumps({**facts, **change}))
+    (tmp_path / "outside").write_bytes(DATA)
+    assert list(read_records(cache.home())) == []
+    assert fetch(server.url + NAME, digest=SHA).is_relative_to(cache.home() / "files")
+
+
+def test_a_shared_cache_is_looked_into_first_and_never_written(server, tmp_path, monkeypatch):
+    path = fetch(server.url + NAME, digest=SHA)
+    fetch(server.url + "/host/set/data.bin?plain")
+    shared = cache.home()
+    before = {p: p.stat().st_mtime_ns for p in shared.rglob("*")}
+    monkeypatch.setenv("DOMAINKIT_SHARED", f"{tmp_path / 'nothing'}{os.pathsep}{shared}")
+    monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "mine"))
+    server.requests.clear()
+    assert fetch(server.url + NAME, digest=SHA) == path
+    assert fetch(server.url + "/host/set/data.bin?plain") == path
+    assert fetch(server.url + NAME, digest=MD5) == path  # by another key of the same address
+    assert server.requests == []
+    assert {p: p.stat().st_mtime_ns for p in shared.rglob("*")} == before
+    assert list(cache.entries()) == []
+    with pytest.raises(FetchError, match="shared caches are only read"):
+        cache.remove(next(read_records(shared)))
+
+
+def test_a_shared_copy_is_held_to_what_was_first_fetched_here(
+    server, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "team"))
+    fetch(server.url + NAME)
+    (folder / NAME.lstrip("/")).write_bytes(DATA[::-1])
+    monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "mine"))
+    fetch(server.url + NAME).unlink()
+    monkeypatch.setenv("DOMAINKIT_SHARED", str(tmp_path / "team"))
+    assert slot_for([server.url + NAME], None, None).find() is None
+    assert fetch(server.url + NAME).read_bytes() == DATA[::-1]
