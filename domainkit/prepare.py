@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import queue
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ from domainkit.progress import bar
 from domainkit.store import Store, write_store
 
 __all__ = ["fetch_files", "find_reader", "prepare"]
+
+_FILES_AT_ONCE = 4
+_GRACE = 0.5  # seconds that a fetch which is not wanted any more gets to end
 
 
 def prepare(card: Card, split: str, policy: cache.Policy | None = None) -> Store:
@@ -86,24 +89,33 @@ def fetch_files(
 
     The first that cannot be had ends the others; what came of them is kept.
     """
-    over = threading.Event()
-    pool = ThreadPoolExecutor(max_workers=4)
+    over, few = threading.Event(), threading.Semaphore(_FILES_AT_ONCE)
+    ends: queue.SimpleQueue[tuple[str, Path | BaseException]] = queue.SimpleQueue()
+
+    def bring(role: str, key: str) -> None:
+        try:
+            with few:
+                ends.put((role, _local(card, card.files[key], policy, over.is_set)))
+        except BaseException as error:
+            ends.put((role, error))
+
+    # daemons: whoever interrupts this gets the prompt back, and a process ends when it is told to
+    threads = [threading.Thread(target=bring, args=item, daemon=True) for item in roles.items()]
+    paths: dict[str, Path] = {}
     try:
-        work = {
-            role: pool.submit(_local, card, card.files[key], policy, over.is_set)
-            for role, key in roles.items()
-        }
-        done, _ = wait(work.values(), return_when=FIRST_EXCEPTION)
-        failed = [error for future in done if (error := future.exception()) is not None]
-        if failed:
-            over.set()
-            pool.shutdown(cancel_futures=True)
-            raise failed[0]
+        for thread in threads:
+            thread.start()
+        while len(paths) < len(threads):
+            role, end = ends.get()
+            if isinstance(end, BaseException):
+                raise end
+            paths[role] = end
     finally:
         over.set()
-        # an interrupted notebook gets its prompt back at once
-        pool.shutdown(wait=False, cancel_futures=True)
-    return {role: future.result() for role, future in work.items()}
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(_GRACE)
+    return {role: paths[role] for role in roles}
 
 
 def find_reader(card: Card, spec: SplitSpec) -> Callable[..., Iterable[Mapping[str, Any]]]:

@@ -11,18 +11,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from domainkit import progress as progress_module
 from domainkit.cache.digest import Digest
 from domainkit.cache.layout import Slot, slot_for, touch
 from domainkit.cache.locks import FULL, Held, lock
 from domainkit.cache.mirrors import mirrored, without_login
+from domainkit.cache.pages import looks_like_page
 from domainkit.cache.partial import Partial
 from domainkit.cache.policy import Policy
 from domainkit.cache.sources import check_address, is_local, open_source
 from domainkit.errors import DigestError, FetchError, MissingExtraError, OfflineError
 
+if TYPE_CHECKING:
+    from domainkit.cache.ranges import Transfer
+
 __all__ = ["adopt", "fetch"]
+
+_PAGE = re.compile(r"\.html?$", re.IGNORECASE)
+_TEXT = re.compile(r"\.(csv|json|jsonl|md|tsv|txt|xml)$", re.IGNORECASE)  # often called a page
 
 
 def fetch(
@@ -73,11 +81,8 @@ def fetch(
         raise FetchError("no address to fetch from. Give at least one URL.")
     for url in wanted:
         check_address(url)
-    offline = os.environ.get("DOMAINKIT_OFFLINE", "").strip().lower() not in (
-        *("", "0", "false", "no"),
-    )
     addresses = [*mirrored(wanted), *wanted]
-    if offline:
+    if _offline():
         addresses = [url for url in addresses if is_local(url)]
     return _find_or_bring(
         *(wanted, addresses, digest, size),
@@ -145,16 +150,27 @@ def _find_or_bring(
         with (
             _disk_trouble(slot.base),
             lock(
-                slot.key, shown_as=slot.name, progress=progress, timeout=patience.deadline
+                slot.key,
+                shown_as=slot.name,
+                progress=progress,
+                timeout=patience.deadline,
+                unwanted=unwanted,
             ) as held,
         ):
             # another process may have fetched it while we waited, or under another key before
             found = slot.find(size) or slot.reuse(shown, promise, size)
             if found is None:
-                job = _Job(slot, wanted, addresses, promise, size, patience, until, unwanted)
+                job = _Job(
+                    *(slot, wanted, addresses, promise, size, patience, until, unwanted),
+                    offline=_offline() and bool(addresses),
+                )
                 return job.run(held, progress)
     touch(slot)
     return found.path
+
+
+def _offline() -> bool:
+    return os.environ.get("DOMAINKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
 @contextmanager
@@ -199,17 +215,20 @@ class _Job:
     policy: Policy
     until: float | None
     unwanted: Callable[[], bool] | None
+    offline: bool
 
     def run(self, held: Held, progress: bool | None) -> Path:
         from domainkit.cache.ranges import OutOfTimeError, UnwantedError
         from domainkit.cache.sources.base import GiveUp
 
         algorithm = self.promise.algorithm if self.promise else "sha256"
-        expected = self.promise or self.slot.remembered(self.size)
-        failures, mismatch = [], False
+        here = [without_login(url) for url in self.urls]
+        expected = self.promise or self.slot.remembered(self.size, here)
+        failures: list[str] = []
+        mismatch = False
         place = self.slot.partial
         place = place.with_name(f"{place.stem}{held.suffix}.part")
-        hint = "Try again later, or set DOMAINKIT_MIRROR to a server that has the file."
+        hint = "Set DOMAINKIT_MIRROR if another server has the file."
         with (
             progress_module.bar(self.slot.name, self.size, "B", progress) as shown,
             Partial(place, algorithm, shown, expected is not None) as partial,
@@ -219,9 +238,9 @@ class _Job:
                 try:
                     self._insist(url, partial, shown, expected, last)
                 except MissingExtraError as error:
-                    if last:
+                    if last and not failures:
                         raise
-                    failures.append(str(error))
+                    failures.append(f"{without_login(url)}: {error}")
                     continue
                 except (GiveUp, _MismatchError) as error:
                     failures.append(f"{without_login(url)}: {error}")
@@ -239,12 +258,16 @@ class _Job:
                         f"{self.slot.name}: is not wanted any more; {partial.held:,} bytes are "
                         "kept for the next time."
                     ) from error
-                sums, urls = partial.finish(), [without_login(url) for url in self.urls]
+                sums = partial.finish()
                 partial.seal()
-                path = self.slot.publish(partial.path, urls, self.promise, sums)
+                path = self.slot.publish(partial.path, here, self.promise, sums)
                 partial.forget()
                 return path
+            if any(failure.endswith("attempts)") for failure in failures):
+                hint = "Try again later, or set DOMAINKIT_MIRROR to a server that has the file."
             kind = DigestError if mismatch else FetchError
+            if self.offline and not mismatch:
+                kind, hint = OfflineError, "DOMAINKIT_OFFLINE forbids to ask anywhere else."
             raise kind("\n  ".join([f"{self.slot.name} could not be fetched.", *failures, hint]))
 
     def _insist(
@@ -257,11 +280,17 @@ class _Job:
     ) -> None:
         """Tries one address until the verified file is there or hope is gone."""
         from domainkit.cache.ranges import Transfer
+        from domainkit.cache.sources.base import GiveUp
 
         allowed = self.policy.attempts if last else self.policy.attempts_before_mirror
-        source = open_source(url, self.policy)
         try:
-            for _ in range(max(2, allowed)):
+            source = open_source(url, self.policy)
+        except FetchError as error:
+            raise GiveUp(str(error)) from error
+        try:
+            for attempt in range(2):
+                if attempt:
+                    self.policy.sleep(self.policy.wait(1, None))
                 transfer = Transfer(
                     source,
                     partial,
@@ -275,20 +304,22 @@ class _Job:
                 )
                 transfer.run()
                 try:
-                    self._check(partial, expected, transfer.framed)
+                    self._check(partial, expected, transfer)
                     return
                 except _AgainError as error:
                     wrong = error
-            raise _MismatchError(f"{wrong} (each time)")
+            raise _MismatchError(f"{wrong} (both times)")
         finally:
             source.close()
 
-    def _check(self, partial: Partial, expected: Digest | None, framed: bool) -> None:
+    def _check(self, partial: Partial, expected: Digest | None, transfer: Transfer) -> None:
         """Accepts the whole file, or throws it away and says what is wrong with it."""
         from domainkit.cache.sources.base import GiveUp
 
-        head, count = partial.head(), partial.held
-        page = _looks_like_html(head) and not re.search(r"\.html?$", self.slot.name.lower())
+        head, count, framed = partial.head(), partial.held, transfer.framed
+        called = transfer.page and expected is None and self.size is None
+        page = looks_like_page(head) or (called and not _TEXT.search(self.slot.name))
+        page = page and not _PAGE.search(self.slot.name)
         sums, resumed, told = partial.finish(), partial.resumed, partial.digest
         if expected is None and told is not None and not Digest.parse(told).matches(sums):
             partial.reset()
@@ -304,21 +335,11 @@ class _Job:
             elif self.promise is None:
                 why += (
                     ". No digest is published; the expected one was recorded when the file was "
-                    f"first fetched. If it has changed for good reason, delete {self.slot.record}"
+                    "first fetched. If it has changed for good reason, take the dataset out of the "
+                    f"cache with `domainkit cache rm NAME`, or delete {self.slot.record}"
                 )
             raise _MismatchError(why)
         if expected is None and (page or count == 0 != self.size):
             partial.reset()
             what = f"a web page (login, licence or quota?): {head[:80]!r}" if page else "nothing"
             raise GiveUp(f"sends {what} instead of {self.slot.name}")
-
-
-def _looks_like_html(head: bytes) -> bool:
-    """Whether a file begins like a web page.
-
-    Example:
-        >>> _looks_like_html(b"\\n<!DOCTYPE html><html>"), _looks_like_html(b"PK")
-        (True, False)
-    """
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return start.startswith((b"<!doctype html", b"<html", b"<head"))

@@ -41,15 +41,23 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it, for good: a power cut does not take them away again."""
+    """Makes a folder and those above it, for good: a power cut does not take them away again.
+
+    Raises:
+        OSError: it cannot be made, or lies on a drive that is not there.
+    """
     missing = []
     while not path.is_dir():
         missing.append(path)
+        if path.parent == path:  # a drive that is not there; mkdir says so
+            break
         path = path.parent
     while missing:
         try:
             missing[-1].mkdir(exist_ok=True)
         except FileNotFoundError:  # somebody tidied up the empty folder above meanwhile
+            if missing[-1].parent == missing[-1]:
+                raise
             missing.append(missing[-1].parent)
         else:
             sync_folder(missing.pop().parent)

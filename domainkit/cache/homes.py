@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
+from functools import lru_cache
 from pathlib import Path
 
 from domainkit.cache.files import make_folder, read_json, sync_folder, write_json
 from domainkit.errors import FetchError
 
-__all__ = ["LAYOUT", "check_layout", "home", "mark_layout", "shared_homes"]
+__all__ = ["LAYOUT", "check_layout", "has_mark", "home", "mark_layout", "shared_homes"]
 
 LAYOUT = 2
 _FIRST_LAYOUT = ("md5", "sha256", "sha512", "url")  # folders in files/ before there were layouts
@@ -35,6 +37,8 @@ def home() -> Path:
 def shared_homes() -> list[Path]:
     """The cache folders of ``DOMAINKIT_SHARED``: looked into after ``home()``, never written.
 
+    One that cannot be entered is passed over with a warning: what it has can be fetched.
+
     Raises:
         FetchError: one of them is of another layout.
     """
@@ -43,8 +47,15 @@ def shared_homes() -> list[Path]:
         if not part.strip():
             continue
         base = Path(part.strip()).expanduser().absolute()
-        if base != mine:
-            check_layout(base)
+        if base == mine:
+            continue
+        try:
+            _check(base)
+        except FetchError:  # of another layout
+            raise
+        except OSError as error:
+            _warn_once(str(base), str(error))
+        else:
             found.append(base)
     return found
 
@@ -53,10 +64,31 @@ def check_layout(base: Path) -> None:
     """Refuses a cache folder that another release laid out in another way.
 
     Raises:
-        FetchError: says which release, and what to do.
+        FetchError: says which release, or that the folder cannot be entered, and what to do.
     """
+    try:
+        _check(base)
+    except FetchError:
+        raise
+    except OSError as error:
+        raise FetchError(
+            f"{base}: cannot be entered ({error}). Allow reading there, or set DOMAINKIT_HOME to "
+            "another folder."
+        ) from error
+
+
+def has_mark(base: Path) -> bool:
+    """Whether a folder says that it is a cache; one of another making does not."""
+    try:
+        os.stat(base / "layout.json")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _check(base: Path) -> None:
     mark = base / "layout.json"
-    if mark.exists():
+    if has_mark(base):
         found = (read_json(mark) or {}).get("layout")
         if found == LAYOUT:
             return
@@ -88,12 +120,22 @@ def mark_layout(base: Path) -> None:
     """
     check_layout(base)
     mark = base / "layout.json"
-    if not mark.exists():
+    if not has_mark(base):
         from domainkit import __version__
 
         make_folder(base)
         write_json(mark, {"layout": LAYOUT, "written_by": f"domainkit {__version__}"})
         sync_folder(base)
+
+
+@lru_cache(maxsize=64)
+def _warn_once(folder: str, reason: str) -> None:
+    warnings.warn(
+        f"{folder}: cannot be entered ({reason}), so nothing of this shared cache is used. Allow "
+        "reading there, or take it out of DOMAINKIT_SHARED.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 def _has(folder: Path, pattern: str) -> bool:

@@ -31,6 +31,7 @@ from domainkit.cache.records import (
     PENDING,
     Entry,
     blob_path,
+    first_copy,
     read_record,
     record_path,
     safe_name,
@@ -92,12 +93,22 @@ class Slot:
         """What this cache has recorded, though the bytes may be gone or cut short."""
         return read_record(self.base, self.key)
 
-    def remembered(self, size: int | None = None) -> Digest | None:
-        """The sha256 that this file is held to, though its bytes are gone."""
-        for base in (self.base, *shared_homes()):
+    def remembered(self, size: int | None = None, urls: Sequence[str] = ()) -> Digest | None:
+        """The sha256 that this file is held to, though its bytes are gone.
+
+        Args:
+            urls: where it may come from; what was trusted on first use from any of these holds too,
+                so that a new mirror before a known address changes nothing.
+        """
+        bases = (self.base, *shared_homes())
+        for base in bases:
             entry = read_record(base, self.key)
             if entry is not None and size in (None, entry.size):
                 return Digest("sha256", entry.sha256)
+        for base in bases if urls else ():
+            first = first_copy(base, urls, size)
+            if first is not None:
+                return Digest("sha256", first.sha256)
         return None
 
     def reuse(
@@ -110,7 +121,7 @@ class Slot:
         from domainkit.cache import lock
         from domainkit.cache.reuse import candidate
 
-        remembered = self.remembered(size)
+        remembered = self.remembered(size, urls) if promise is None else None
         for base in (self.base, *shared_homes()):
             entry = candidate(base, urls, promise, size, remembered)
             if entry is None:
@@ -163,10 +174,13 @@ class Slot:
         """Finishes what a killed ``publish`` left, where the cache may be written."""
         if entry.record.suffix != PENDING:
             return entry
+        from domainkit.cache.upkeep import hold_unused
+
         with suppress(OSError):
             self._promote(entry.record)
-            for end in (".map", ".json"):  # they speak of bytes that have moved
-                self.partial.with_suffix(end).unlink(missing_ok=True)
+            with hold_unused([self.key]) as free, suppress(OSError):
+                for end in (".map", ".json") if free else ():  # they speak of bytes that have moved
+                    self.partial.with_suffix(end).unlink(missing_ok=True)
             return replace(entry, record=self.record)
         return entry
 

@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +31,7 @@ __all__ = ["FULL", "Held", "lock", "lock_path", "reach_of_locks"]
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EPERM)
 _POLL_SECONDS = 0.05
+_NAP = 0.25  # seconds; who waits looks up this often
 _inside: dict[str, threading.Lock] = {}  # this process's own locks, where the folder has none
 _inside_guard = threading.Lock()
 
@@ -55,6 +56,7 @@ def lock(
     shown_as: str | None = None,
     progress: bool | None = None,
     timeout: float | None = None,
+    unwanted: Callable[[], bool] | None = None,
 ) -> Iterator[Held]:
     """Held by one process and thread at a time; the others wait, and say so on their progress line.
 
@@ -65,9 +67,10 @@ def lock(
         shown_as: what the progress line says instead of ``name``.
         progress: show that line; None as ``domainkit.progress`` is set.
         timeout: seconds to wait at most.
+        unwanted: asked now and then; when it says True the wait ends.
 
     Raises:
-        FetchError: the cache folder cannot be written, or the wait was too long.
+        FetchError: the cache folder cannot be written, or the wait was too long or was ended.
 
     Example:
         >>> with lock("prepare-vision-mnist") as held:
@@ -78,18 +81,18 @@ def lock(
     _make_writable(path.parent)
     reach = _reach_once(str(path.parent))
     taken = _ThreadLock(path) if reach == "process" else _FileLock(path)
-    try:
-        taken.acquire(0)
-    except TimeoutError:
+    if not _try(taken, path, 0.0):
+        until = None if timeout is None else time.monotonic() + timeout
         with bar(shown_as or name, None, enabled=progress) as shown:
             shown.note("another process is at it, waiting")
-            try:
-                taken.acquire(timeout)
-            except TimeoutError as error:
-                raise FetchError(
-                    f"{shown_as or name}: another process has been at it for more than "
-                    f"{timeout:.0f} s. Wait for it, or allow more time."
-                ) from error
+            while not _try(taken, path, _NAP):
+                if until is not None and time.monotonic() >= until:
+                    raise FetchError(
+                        f"{shown_as or name}: another process has been at it for more than "
+                        f"{timeout:.0f} s. Wait for it, or allow more time."
+                    )
+                if unwanted is not None and unwanted():
+                    raise FetchError(f"{shown_as or name}: is not wanted any more.")
     try:
         yield Held(reach)
     finally:
@@ -172,6 +175,17 @@ def _kept_on_this_host(folder: Path) -> bool:
     return kind.startswith(("nfs", "lustre")) and bool(local & set(flags.split(",")))
 
 
+def _try(taken: _FileLock | _ThreadLock, path: Path, seconds: float) -> bool:
+    try:
+        return taken.acquire(seconds)
+    except OSError as error:
+        raise FetchError(
+            f"{path}: cannot be locked ({error.strerror or error}). Where several people share a "
+            "cache, all of them need to write there; name one that is only read by "
+            "DOMAINKIT_SHARED."
+        ) from error
+
+
 class _FileLock:
     """The system's lock on a file."""
 
@@ -180,14 +194,14 @@ class _FileLock:
 
         self._lock = FileLock(path)
 
-    def acquire(self, timeout: float | None) -> None:
+    def acquire(self, seconds: float) -> bool:
         from filelock import Timeout
 
-        seconds = -1 if timeout is None else timeout
         try:
             self._lock.acquire(timeout=seconds, poll_interval=_POLL_SECONDS)
-        except Timeout as error:
-            raise TimeoutError from error
+        except Timeout:
+            return False
+        return True
 
     def release(self) -> None:
         self._lock.release()
@@ -200,11 +214,8 @@ class _ThreadLock:
         with _inside_guard:
             self._lock = _inside.setdefault(str(path), threading.Lock())
 
-    def acquire(self, timeout: float | None) -> None:
-        until = None if timeout is None else time.monotonic() + timeout
-        while not self._lock.acquire(timeout=_POLL_SECONDS):  # in small steps: Ctrl-C gets through
-            if until is not None and time.monotonic() >= until:
-                raise TimeoutError
+    def acquire(self, seconds: float) -> bool:
+        return self._lock.acquire(timeout=seconds)
 
     def release(self) -> None:
         self._lock.release()
@@ -230,3 +241,8 @@ def _make_writable(folder: Path) -> None:
         f"{folder}: cannot be written ({reason}). Allow writing there, or set DOMAINKIT_HOME to "
         "another folder. A cache that is shared for reading is named by DOMAINKIT_SHARED."
     )
+
+
+if hasattr(os, "register_at_fork"):
+    # what threads held is nobody's in the child
+    os.register_at_fork(after_in_child=_inside.clear)

@@ -7,41 +7,77 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
+from domainkit.errors import FetchError
+
 __all__ = ["mirrored", "without_login"]
+
+# Parameters that hold a secret. A file may be named by `key=`: only what is long and has no dot or
+# slash in it is taken for a secret there.
+_SECRET = re.compile(
+    r"([?&#](?:(?:[\w.~%-]*[_-])?(?:token|sig|signature|password|secret)|(?:api|access)[_-]?key"
+    r"|auth|x-(?:amz|goog)-[\w-]+|awsaccesskeyid)=)[^&#]+"
+    r"|([?&#]key=)(?![^&#]*(?:[./]|%2f))[^&#]{16,}",
+    re.I,
+)
 
 
 def mirrored(urls: Sequence[str]) -> list[str]:
     """The addresses of these files on the mirrors of DOMAINKIT_MIRROR, the first mirror first.
 
+    A folder (``file:``) has no files for addresses with a query: it could not tell them apart.
+
+    Raises:
+        FetchError: a mirror is no address.
+
     Example:
         >>> from unittest import mock
         >>> with mock.patch.dict(os.environ, {"DOMAINKIT_MIRROR": "https://m/x, file:///n"}):
-        ...     mirrored(["https://host/a/b?c=1"])
-        ['https://m/x/host/a/b?c=1', 'file:///n/host/a/b']
+        ...     mirrored(["https://host/a/b", "https://host/a?id=1"])
+        ['https://m/x/host/a/b', 'https://m/x/host/a?id=1', 'file:///n/host/a/b']
     """
     mirrors = re.split(r"[\s,]+", os.environ.get("DOMAINKIT_MIRROR", "").strip())
     found = []
     for mirror in filter(None, mirrors):
+        if "://" not in mirror:
+            raise FetchError(
+                f"DOMAINKIT_MIRROR: {mirror.rpartition('@')[2]!r} is not an address. Expected "
+                "https://host/path or file:///folder, several of them with commas between, a "
+                "space in one written %20."
+            )
         for url in urls:
             plain = _on_the_web(url)
             parts = urlsplit(plain)
             if plain.startswith(mirror) or parts.scheme == "file":
                 continue
+            if parts.query and mirror.startswith("file:"):
+                continue
             host = parts.netloc.rpartition("@")[2]
-            query = f"?{parts.query}" if parts.query and not mirror.startswith("file:") else ""
+            query = f"?{parts.query}" if parts.query else ""
             found.append(f"{mirror.rstrip('/')}/{host}{parts.path}{query}")
     return found
 
 
 def without_login(url: str) -> str:
-    """The address without a name and password in it.
+    """The address without the secrets in it: fit to be shown and written down.
+
+    Taken out are the name and password of a web address, of others the password (``abfs:`` and
+    ``sftp:`` need the name), and the values of parameters like ``token`` and ``X-Amz-Signature``.
+    Addresses that differ in nothing else are the same file's, signed at another time.
 
     Example:
-        >>> without_login("https://me:secret@host:8000/a?b=1")
-        'https://host:8000/a?b=1'
+        >>> without_login("https://me:secret@host:8000/a?id=1&access_token=secret")
+        'https://host:8000/a?id=1&access_token=...'
     """
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a ValueError where the password has a slash in it
+        login, _, host = parts.netloc.rpartition("@")
+        if login and parts.scheme not in ("http", "https"):
+            host = f"{login.partition(':')[0]}@{host}"
+        shown = urlunsplit(parts._replace(netloc=host))
+    except ValueError:
+        shown = re.sub(r"(?<=//).*@", "", url)
+    return _SECRET.sub(lambda found: f"{found[1] or found[2]}...", shown)
 
 
 def _on_the_web(url: str) -> str:

@@ -31,6 +31,7 @@ from domainkit.progress import Progress
 __all__ = ["ClosedError", "Partial"]
 
 _READ = 1 << 20
+_NAP = 0.25  # seconds
 _WHOLE = 1 << 62  # the size of the one piece of a file that is not cut into several
 _BLOCK = 24  # bits: 16 MiB are written back at a time
 _AHEAD = 4 << 20  # bytes unread by the digest from which on a thread of its own is worth it
@@ -197,7 +198,7 @@ class Partial:
         while True:
             with self._grown:
                 while self._digesting:
-                    self._grown.wait()
+                    self._grown.wait(_NAP)  # in small steps: Ctrl-C gets through everywhere
                 if self._summed >= self._front:
                     return self._sums
                 self._digesting = True
@@ -308,7 +309,12 @@ class Partial:
                 return
             self._digesting = True
             round_ = self._round
-        threading.Thread(target=self._digest_quietly, args=(round_,), daemon=True).start()
+        try:
+            threading.Thread(target=self._digest_quietly, args=(round_,), daemon=True).start()
+        except RuntimeError:  # the system gives no more threads; ``finish`` digests it all
+            with self._grown:
+                self._digesting = False
+                self._grown.notify_all()
 
     def _digest_quietly(self, round_: int) -> None:
         with suppress(OSError):  # ``finish`` meets it again, and raises it
@@ -316,8 +322,8 @@ class Partial:
 
     def _digest(self, round_: int) -> None:
         """Digests up to the front; ends where the bytes are thrown away meanwhile."""
-        sums, buffer = self._sums, memoryview(bytearray(_READ))
         try:
+            sums, buffer = self._sums, memoryview(bytearray(_READ))
             with self.path.open("rb", buffering=0) as file:
                 file.seek(self._summed)
                 while True:

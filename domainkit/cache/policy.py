@@ -34,6 +34,8 @@ class Policy:
         jobs: connections at a time.
         large: bytes from which on a file is fetched over several connections.
         piece: bytes in the smallest part that a connection is given of such a file.
+        enough: bytes per second of one connection from which on more are not opened: they would
+            fight for the processor, not for the line.
         bandwidth: bytes per second of all connections together; None for all there is.
         sleep, clock, monotonic, jitter: the passing of time and the draw from [0, 1), for tests.
 
@@ -54,6 +56,7 @@ class Policy:
     jobs: int = 4
     large: int = 32 << 20
     piece: int = 16 << 20
+    enough: float = 200e6
     bandwidth: float | None = None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
@@ -105,7 +108,7 @@ class Policy:
 
             try:
                 asked = parsedate_to_datetime(after).timestamp() - self.clock()
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 asked = 0.0
         return max(drawn, min(asked, self.retry_after_cap))
 
@@ -139,3 +142,8 @@ def _from_texts(jobs: str, bandwidth: str, deadline: str) -> Policy:
             f"DOMAINKIT_JOBS={jobs!r} must be a whole number and DOMAINKIT_DEADLINE={deadline!r} a "
             f"number of seconds ({error}). Set them right, or unset them."
         ) from error
+
+
+if hasattr(os, "register_at_fork"):
+    # connections that were in use are nobody's in the child
+    os.register_at_fork(after_in_child=_from_texts.cache_clear)

@@ -1,10 +1,9 @@
 """One file from one address: over one connection, or in parts over several side by side.
 
 The first answer decides. Where it names its version for certain, tells its size and takes ranges,
-a large file is cut into pieces; whoever has a connection takes the next run of missing pieces, long
-runs at first and short ones towards the end ("guided self-scheduling", Polychronopoulos and Kuck
-1987), so that all end at about the same time and a slow connection holds up little. Every part is
-asked for by the version it must belong to, and any sign of another one starts the file again.
+a large file is cut into pieces, and whoever has a connection takes the next of them (``claims``).
+Every part is asked for by the version it must belong to, and any sign of another one starts the
+file again. More connections are opened only where one does not bring what ``Policy.enough`` says.
 
 The calling thread never gives up before the others have; they, on trouble, leave it their work.
 """
@@ -13,16 +12,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from domainkit.cache.claims import Claims, Run
 from domainkit.cache.partial import ClosedError, Partial
 from domainkit.cache.policy import Policy
-from domainkit.cache.sources.base import Answer, BadRange, GiveUp, Retry, Source
+from domainkit.cache.sources.base import Answer, BadRange, Changed, GiveUp, Retry, Source
+from domainkit.cache.throttle import Watch
 from domainkit.progress import Progress
 
 __all__ = ["OutOfTimeError", "Transfer", "UnwantedError"]
 
-_LONGEST_RUN = 64 << 20  # bytes asked for at once
 _NAP = 0.25  # seconds; who waits while others work looks up this often
 
 
@@ -38,14 +37,6 @@ class _RestartError(Exception):
     """The bytes held are of another version than those that come."""
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Pieces ``first`` to ``last``, that one included, to be brought by one connection."""
-
-    first: int
-    last: int
-
-
 class Transfer:
     """Brings a partial file to its full length from one source.
 
@@ -55,6 +46,10 @@ class Transfer:
         allowed: tries in a row without a new byte.
         until: when to end, on the policy's monotonic clock; None for never.
         unwanted: says whether the file is not wanted any more.
+
+    Attributes:
+        framed: a cut transfer would have been noticed.
+        page: the sender called it a web page.
     """
 
     def __init__(
@@ -74,19 +69,15 @@ class Transfer:
         self._size, self._promised, self._allowed, self._until = size, promised, allowed, until
         self._parallel = self._ranges = True  # until the source mistreats them
         self._unwanted = unwanted
-        self._framed = True
+        self.framed, self.page = True, False
+        self._lead = threading.get_ident()
+        self._slow = policy.enough == float("inf")  # one connection does not fill the line
         self._failures = 0  # in a row, without a new byte
         self._failed = False
-        self._claimed: set[int] = set()
         self._helpers: list[threading.Thread] = []
-        self._changed = threading.Condition()
+        self._claims = Claims(partial, policy.jobs, policy.piece)
         self._stop = False
         self._trouble: BaseException | None = None  # what a helper met and everybody must know
-
-    @property
-    def framed(self) -> bool:
-        """Whether a cut transfer would have been noticed."""
-        return self._framed
 
     def run(self) -> None:
         """Returns when all bytes are there.
@@ -118,6 +109,8 @@ class Transfer:
                 return whole
             except BadRange:
                 raise
+            except Changed as error:
+                raise _RestartError(str(error)) from error
             except (Retry, GiveUp) as error:
                 self._failed = True
                 if self._partial.complete and not self._promised:
@@ -133,19 +126,22 @@ class Transfer:
 
     def _attempt(self) -> bool:
         """Brings the next run of pieces; whether everything is there now."""
-        partial = self._partial
         if not self._can_go_on():
-            with self._policy.connections.one():
+            with self._policy.connections.one(self._in_time):
                 self._start()
-        elif (run := self._claim()) is not None:
-            with self._policy.connections.one():
+        elif (run := self._claims.claim()) is not None:
+            with self._policy.connections.one(self._in_time):
                 self._bring(run, alone=not self._helped)
         else:
             self._await_helpers()
-        if partial.complete:
+        if self._partial.complete:
+            self._join()
+            if isinstance(self._trouble, (BadRange, _RestartError)):
+                raise self._trouble  # somebody's bytes are in doubt
             self._settle()
             return True
-        self._recruit()
+        if self._slow:
+            self._recruit()
         return False
 
     def _can_go_on(self) -> bool:
@@ -175,7 +171,7 @@ class Transfer:
                 "does not say how long the file is, so that a cut one would look whole. Give a "
                 "digest or size"
             )
-        self._framed = answer.framed
+        self.framed, self.page = answer.framed, answer.page
         total = size if total is None else total
         several = (
             self._parallel
@@ -191,16 +187,16 @@ class Transfer:
         digest = None if self._promised else answer.digest
         piece = policy.piece if several else None
         self._partial.begin(self._source.url, answer.validator, total, piece, digest)
-        self._claimed.clear()
-        run = self._claim(only=1 if bounded else None) or _Run(0, 0)
+        self._claims.clear()
+        run = self._claims.claim(only=1 if bounded else None) or Run(0, 0)
         try:
-            if several:
+            if several and self._slow:
                 self._recruit()
             self._receive(answer, run)
         finally:
-            self._release(run)
+            self._claims.release(run)
 
-    def _bring(self, run: _Run, alone: bool) -> None:
+    def _bring(self, run: Run, alone: bool) -> None:
         """Asks for a run of pieces and takes them."""
         partial, held = self._partial, True
         try:
@@ -209,152 +205,156 @@ class Transfer:
             version = None if moving else partial.validator
             last = stop if partial.pieces > 1 else None
             with self._source.open(start, last, version) as answer:
-                if answer.start != start and alone and answer.start == 0:
-                    self._release(run)
-                    held = False
-                    self._begin(answer)  # ranges are ignored, or the file has changed
-                    return
                 same = moving or answer.validator == partial.validator
                 if answer.validator is None and self._promised:
                     same = True  # it does not say; the digest will
-                if answer.start != start or not same or answer.total not in (None, partial.total):
-                    if partial.total is None and answer.start == start and same and answer.total:
-                        partial.know(answer.total)
-                    else:
-                        raise _RestartError
+                fits = answer.total in (None, partial.total) or partial.total is None
+                whole = answer.start == 0 != start
+                if whole and same and fits and not moving:
+                    if partial.pieces > 1:
+                        raise BadRange("answers a part with the whole file")
+                    answer.skip(start)  # ranges are ignored; this goes on with what is there
+                elif whole and alone:
+                    self._claims.release(run)
+                    held = False
+                    self._begin(answer)  # the file has changed, or is another's
+                    return
+                elif answer.start != start or not same or not fits:
+                    raise _RestartError("has changed")
+                if partial.total is None and answer.total is not None:
+                    partial.know(answer.total)
                 if moving:
                     partial.moved(self._source.url, answer.validator)
                 self._receive(answer, run)
         finally:
             if held:
-                self._release(run)
+                self._claims.release(run)
 
-    def _receive(self, answer: Answer, run: _Run) -> None:
+    def _receive(self, answer: Answer, run: Run) -> None:
         """Writes what comes to where it belongs; notices too much and too little."""
-        partial, throttle, index = self._partial, self._policy.throttle, run.first
-        for chunk in answer.chunks:
-            data = chunk
-            if self._stop:
-                raise ClosedError
-            if throttle is not None:
-                throttle.take(len(data), unless=lambda: self._stop)
-            while data:
-                start, stop = partial.span(index)
-                if start == stop:
-                    if index == partial.pieces - 1:
-                        if partial.pieces > 1:
-                            raise BadRange(f"sends more than the {stop:,} bytes expected")
-                        partial.reset()
-                        raise GiveUp(f"sends more than the {stop:,} bytes expected")
-                    if index == run.last:
-                        return
-                    index += 1
-                    continue
-                room = len(data) if stop is None else stop - start
-                partial.write(index, data[:room])
-                data = data[room:]
-            others = answer.stop is None and index == run.last < partial.pieces - 1
-            if others and partial.full(index):
-                return  # the rest of a whole answer is their work
-            self._raise_trouble()
-            self._in_time()
+        partial, index, last = self._partial, run.first, run.last
+        leads = threading.get_ident() == self._lead
+        watch = Watch(self._policy.enough, self._policy.monotonic) if leads else None
+        added: list[Run] = []  # what a whole answer brings beyond its run, while nobody is at it
+        try:
+            for chunk in answer.chunks:
+                data = chunk
+                if self._stop:
+                    raise ClosedError
+                if self._policy.throttle is not None:
+                    self._policy.throttle.take(len(data), unless=self._over)
+                while data:
+                    start, stop = partial.span(index)
+                    if start != stop:
+                        room = len(data) if stop is None else stop - start
+                        partial.write(index, data[:room])
+                        data = data[room:]
+                    elif index < last:
+                        index += 1
+                    elif index < partial.pieces - 1 and answer.stop is None:
+                        following = self._claims.claim(after=index)
+                        if following is None:
+                            return  # the rest is others' work
+                        added.append(following)
+                        last = following.last
+                    else:
+                        raise self._too_much()
+                self._raise_trouble()
+                self._in_time()
+                if watch is not None and watch.slow(len(chunk)):
+                    self._slow = True
+                    self._recruit()
+        finally:
+            for extra in added:
+                self._claims.release(extra)
         if partial.total is None:
             partial.know(partial.held)
-        elif not all(partial.full(i) for i in range(run.first, run.last + 1)):
+        elif not all(partial.full(i) for i in range(run.first, last + 1)):
             raise Retry(f"connection ended after {partial.held:,} of {partial.total:,} bytes")
 
-    def _claim(self, only: int | None = None) -> _Run | None:
-        """The next missing pieces that nobody is at, ``only`` so many of them."""
-        with self._changed:
-            partial = self._partial
-            free = [
-                i for i in range(partial.pieces) if i not in self._claimed and not partial.full(i)
-            ]
-            if not free:
-                return None
-            jobs, piece = self._policy.jobs, self._policy.piece
-            longest = len(free) if jobs == 1 else max(1, len(free) // (2 * jobs))
-            longest = only or min(longest, max(1, _LONGEST_RUN // piece))
-            last = free[0]
-            while (
-                last - free[0] + 1 < longest
-                and last + 1 < partial.pieces
-                and last + 1 not in self._claimed
-                and partial.span(last + 1)[0] == (last + 1) * piece
-            ):
-                last += 1
-            self._claimed.update(range(free[0], last + 1))
-            return _Run(free[0], last)
-
-    def _release(self, run: _Run) -> None:
-        with self._changed:
-            self._claimed.difference_update(range(run.first, run.last + 1))
-            self._changed.notify_all()
+    def _too_much(self) -> Exception:
+        """What to raise where more comes than the file, or the part that was asked for, has."""
+        if self._partial.pieces > 1:
+            return _RestartError("sends too much")
+        why = f"sends more than the {self._partial.total:,} bytes expected"
+        self._partial.reset()
+        return GiveUp(why)
 
     def _recruit(self) -> None:
         """Starts helpers for as many connections as nobody else has use for."""
         self._raise_trouble()
-        with self._changed:
+        with self._claims.changed:
             self._helpers = [helper for helper in self._helpers if helper.is_alive()]
             partial = self._partial
             if partial.pieces < 2 or not self._parallel:
                 return
-            missing = sum(
-                i not in self._claimed and not partial.full(i) for i in range(partial.pieces)
-            )
+            missing = len(self._claims.free())
             for _ in range(min(self._policy.jobs - 1 - len(self._helpers), missing)):
                 if not self._policy.connections.spare():
                     return
                 helper = threading.Thread(target=self._help, daemon=True)
+                try:
+                    helper.start()
+                except RuntimeError:  # the system gives no more threads
+                    self._policy.connections.release()
+                    return
                 self._helpers.append(helper)
-                helper.start()
 
     def _help(self) -> None:
         """Brings runs of pieces until none is left, or until there is trouble."""
         try:
             while not self._stop and not self._policy.connections.wanted:
-                run = self._claim()
+                run = self._claims.claim()
                 if run is None:
                     return
                 self._bring(run, alone=False)
-        except (ClosedError, Retry, GiveUp) as error:
-            if isinstance(error, BadRange):
-                self._trouble = error
+        except Changed as error:
+            self._trouble = _RestartError(str(error))
+        except BadRange as error:
+            self._trouble = error
+        except (ClosedError, Retry, GiveUp):
+            pass  # the calling thread meets it too, or does the work
         except BaseException as error:
             self._trouble = error
         finally:
             self._policy.connections.release()
-            with self._changed:
-                self._changed.notify_all()
+            self._claims.tell()
 
     @property
     def _helped(self) -> bool:
         return any(helper.is_alive() for helper in self._helpers)
 
     def _trust_less(self, error: Exception) -> None:
-        """Starts again over one connection, and the next time without ranges at all."""
-        if not self._ranges:
-            raise GiveUp(str(error)) from error
+        """Goes on over one connection; the next time from nothing, without ranges."""
         self._settle()
-        self._ranges = self._parallel
+        if not self._ranges:
+            self._partial.reset()
+            raise GiveUp(f"{error} (again and again)") from error
+        if isinstance(error, BadRange) and self._parallel and self._partial.resumable:
+            self._parallel = False  # what is there was of this version; the answer was odd
+            return
+        self._ranges = self._parallel and not isinstance(error, BadRange)
         self._parallel = False
         self._partial.reset()
 
     def _await_helpers(self) -> None:
         """Waits until a helper has left, or left work."""
-        with self._changed:
+        with self._claims.changed:
             if self._helped:
-                self._changed.wait(_NAP)
+                self._claims.changed.wait(_NAP)
         self._raise_trouble()
         self._in_time()
 
-    def _settle(self) -> None:
-        """Ends the helpers; afterwards this thread is alone with the file."""
+    def _join(self) -> None:
         self._stop = True
         for helper in self._helpers:
             helper.join()
+
+    def _settle(self) -> None:
+        """Ends the helpers; afterwards this thread is alone with the file."""
+        self._join()
         self._helpers.clear()
-        self._claimed.clear()
+        self._claims.clear()
         self._stop, self._trouble = False, None
 
     def _raise_trouble(self) -> None:
@@ -364,11 +364,10 @@ class Transfer:
     def _be_patient(self, error: Retry | GiveUp, failures: int) -> None:
         """Waits before the next try; raises GiveUp where there is to be none."""
         final = isinstance(error, GiveUp) or failures >= self._allowed
-        if final and self._helped:
-            while self._helped:
-                self._await_helpers()
-            if self._partial.complete:
-                return
+        while final and self._helped:
+            self._await_helpers()
+        if final and self._partial.complete:
+            return
         if isinstance(error, GiveUp):
             raise error
         if final:
@@ -389,6 +388,10 @@ class Transfer:
             self._in_time()
             if self._partial.complete:
                 return
+
+    def _over(self) -> bool:
+        late = self._until is not None and self._policy.monotonic() > self._until
+        return self._stop or late or (self._unwanted is not None and self._unwanted())
 
     def _in_time(self, wait: float = 0.0) -> None:
         if self._until is not None and self._policy.monotonic() + wait > self._until:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ __all__ = [
     "Entry",
     "blob_folder",
     "blob_path",
+    "first_copy",
     "read_record",
     "read_records",
     "record_path",
@@ -122,6 +123,23 @@ def read_records(base: Path) -> Iterator[Entry]:
         entry = read_record(base, key)
         if entry is not None:
             yield entry
+
+
+def first_copy(base: Path, urls: Sequence[str], size: int | None = None) -> Entry | None:
+    """What is recorded of a file without a digest that came from one of these addresses.
+
+    Of several the one of the earliest address, and of those the one that has it in front.
+    """
+    known = [
+        entry
+        for entry in read_records(base)
+        if entry.trusted_on_first_use and size in (None, entry.size)
+    ]
+    for url in urls:
+        same = [entry for entry in known if url in entry.urls]
+        if same:
+            return min(same, key=lambda entry: entry.urls.index(url))
+    return None
 
 
 def safe_name(name: str) -> str:

@@ -2,9 +2,10 @@
 md5, by a sha256 and by nothing.
 
 What a card asks for is looked for among the records. A full sha256 names the content, which needs
-no reading. Without a digest the address says it is the same file, and what was fetched from there
-first is what is trusted. Any other digest is computed: of the files from the same address, and of
-those with the very size that the card gives.
+no reading. Without a digest the first address says it is the same file, and what was fetched from
+there first is what is trusted; a record names all addresses that were given, of which one sent the
+bytes, so that another one in common says nothing. Any other digest is computed: of the files from
+the same address, and of those with the very size that the card gives.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def candidate(
             continue
         same_address = not set(urls).isdisjoint(entry.urls)
         if promise is None:
-            fits = same_address and (remembered is None or remembered.digits == entry.sha256)
+            # of a record's addresses the first is the one that is trusted
+            trusted = bool(entry.urls) and entry.urls[0] in urls
+            fits = trusted and (remembered is None or remembered.digits == entry.sha256)
         elif promise.algorithm == "sha256":
             # a few digits alone could be anybody's
             near = promise.addresses or same_address or size is not None

@@ -2,7 +2,7 @@
 
 A process that is killed may leave a temporary file, a note without bytes, bytes without a record or
 an empty folder. None of them is ever taken for anything else, and none is in the way; they only
-take room.
+take room. A folder may hold what is not ours too: only what has a name that we give is looked at.
 """
 
 from __future__ import annotations
@@ -11,20 +11,29 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from domainkit.cache.files import UNFINISHED, read_json
-from domainkit.cache.quarantine import quarantined
+from domainkit.cache.quarantine import WHY, quarantined
 from domainkit.cache.records import PENDING, RECORD, read_record, read_records
 from domainkit.cache.upkeep import delete_unrecorded, hold_unused
 
 __all__ = ["Leftover", "Unfinished", "leftovers", "unfinished"]
 
 _SETTLED_SECONDS = 3600.0  # what is that old and has no lock of its own is nobody's work any more
-_KEY = re.compile(r"(?:sha256|sha512|md5|url)-[0-9a-f]+")
+_KEY = r"(?:sha256|sha512|md5|url)-[0-9a-f]+"
+_PARTIAL = re.compile(rf"({_KEY})(?:\.[\w-]+)?")  # of a host or process where locks do not hold
+_NEW = rf"\.[0-9a-f]{{12}}{re.escape(UNFINISHED)}"
+_WRITTEN = {  # the small files of each folder, half written
+    "": re.compile(r"layout\.json" + _NEW),
+    "records": re.compile(rf"{_KEY}(?:\{RECORD}|\{PENDING}){_NEW}"),
+    "partial": re.compile(rf"{_KEY}(?:\.[\w-]+)?\.json{_NEW}"),
+    "quarantine/*": re.compile(re.escape(WHY) + _NEW),
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ class Leftover:
     size: int = 0
     locks: tuple[str, ...] = ()
     changed: float = field(default=0.0, compare=False)  # when it was looked at
+    delete: Callable[[], bool] | None = field(default=None, compare=False)  # with another look
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "changed", _changed(self.path))
@@ -74,9 +84,9 @@ class Leftover:
         with hold_unused(self.locks) as free:
             if not free or _changed(self.path) != self.changed:
                 return False
-            if self.path.parent.parent.name == "files":  # under the lock of these bytes
-                return delete_unrecorded(self.path.parents[2], self.path.name)
             with suppress(OSError):
+                if self.delete is not None:
+                    return self.delete()
                 if not self.path.is_dir():
                     self.path.unlink(missing_ok=True)
                 elif self.size:
@@ -91,7 +101,7 @@ def unfinished(base: Path) -> Iterator[Unfinished]:
     groups: dict[str, list[Path]] = {}
     with suppress(OSError):
         for path in sorted((base / "partial").iterdir()):
-            if path.suffix in (".part", ".map", ".json"):
+            if path.suffix in (".part", ".map", ".json") and _PARTIAL.fullmatch(path.stem):
                 groups.setdefault(path.stem, []).append(path)
     for stem, paths in groups.items():
         try:
@@ -112,9 +122,9 @@ def unfinished(base: Path) -> Iterator[Unfinished]:
 def leftovers(base: Path) -> Iterator[Leftover]:
     """What killed processes left in ``files``, ``records``, ``partial`` and ``quarantine``."""
     old = time.time() - _SETTLED_SECONDS
-    for room in ("", "records", "partial", "quarantine/*", "prepared/*/*"):
+    for room, written in _WRITTEN.items():
         for path in base.glob(f"{room}/*{UNFINISHED}" if room else f"*{UNFINISHED}"):
-            if _changed(path) < old:
+            if written.fullmatch(path.name) and _changed(path) < old:
                 yield Leftover(path, "a note half written", _size(path))
     for left in unfinished(base):
         entry = read_record(base, left.key)
@@ -128,14 +138,15 @@ def leftovers(base: Path) -> Iterator[Leftover]:
     yield from _bytes(base)
     for put in quarantined(base):
         if not put.name:
-            yield Leftover(put.folder, "a note of no bytes", put.size)
+            why, locks = "a note of no bytes", (put.lock,)
+            yield Leftover(put.folder, why, put.size, locks, delete=put.clear_note)
     yield from _empty(base, old)
 
 
 def _records(base: Path) -> Iterator[Leftover]:
     with suppress(OSError):
         for path in sorted((base / "records").iterdir()):
-            if path.suffix not in (RECORD, PENDING):
+            if path.suffix not in (RECORD, PENDING) or not re.fullmatch(_KEY, path.stem):
                 continue
             known = read_record(base, path.stem)
             if path.suffix == PENDING and (known is None or known.record != path):
@@ -147,17 +158,20 @@ def _records(base: Path) -> Iterator[Leftover]:
 def _bytes(base: Path) -> Iterator[Leftover]:
     recorded = {entry.sha256 for entry in read_records(base)}
     for folder in sorted((base / "files").glob("*/*")):
-        if folder.is_dir() and folder.name not in recorded:
-            size = sum(_size(path) for path in folder.iterdir())
+        sha256 = folder.name
+        ours = re.fullmatch(r"[0-9a-f]{64}", sha256) and folder.parent.name == sha256[:2]
+        if ours and folder.is_dir() and sha256 not in recorded:
+            size = sum(map(_size, _below(folder)))
             why = "bytes that no record points to" if size else "an empty folder"
-            yield Leftover(folder, why, size, (f"blob-{folder.name}",))
+            delete = partial(delete_unrecorded, base, sha256)
+            yield Leftover(folder, why, size, (f"blob-{sha256}",), delete=delete)
 
 
 def _empty(base: Path, old: float) -> Iterator[Leftover]:
-    for pattern in ("files/*", "prepared/*/*", "prepared/*"):
+    for pattern in ("files/[0-9a-f][0-9a-f]", "prepared/*/*", "prepared/*"):
         for folder in sorted(base.glob(pattern)):
             # something comes into a folder right after it is made: an old one is not waited for
-            if folder.is_dir() and _changed(folder) < old and not any(folder.iterdir()):
+            if folder.is_dir() and _changed(folder) < old and not _below(folder):
                 yield Leftover(folder, "an empty folder")
 
 
@@ -168,8 +182,15 @@ def _on_disk(stat: os.stat_result) -> int:
 
 
 def _key(stem: str) -> str:
-    found = _KEY.match(stem)
-    return found[0] if found else stem
+    found = _PARTIAL.fullmatch(stem)
+    return found[1] if found else stem
+
+
+def _below(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where it was taken away meanwhile."""
+    with suppress(OSError):
+        return list(folder.iterdir())
+    return []
 
 
 def _size(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""What the fetches of one process share: a number of connections, and the bandwidth."""
+"""How much of the line is taken: a number of connections, and the bytes that come over them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Connections", "Throttle"]
+__all__ = ["Connections", "Throttle", "Watch"]
 
-_NAP = 0.25  # seconds; who waits for bandwidth looks up this often
+_LOOK = 0.1  # seconds after which it is seen whether more connections would help
+_NAP = 0.25  # seconds; who waits looks up this often
 
 
 class Connections:
@@ -27,13 +28,14 @@ class Connections:
         self._changed = threading.Condition()
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Holds a connection, waiting for it where all are taken."""
+    def one(self, check: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Holds a connection, waiting for it where all are taken; ``check`` may end the wait."""
         with self._changed:
             self._waiting += 1
             try:
                 while self._free < 1:
-                    self._changed.wait()
+                    self._changed.wait(_NAP)  # in small steps: Ctrl-C gets through everywhere
+                    check()
             finally:
                 self._waiting -= 1
             self._free -= 1
@@ -86,3 +88,28 @@ class Throttle:
             due = self._free_at
         while (left := due - self._now()) > 0 and not unless():
             self._sleep(min(left, _NAP))
+
+
+class Watch:
+    """Tells again and again whether bytes come more slowly than ``enough`` per second.
+
+    Example:
+        >>> now = [0.0]
+        >>> watch = Watch(1000, lambda: now[0])
+        >>> now[0] = 1.0; watch.slow(900), watch.slow(5000)
+        (True, False)
+    """
+
+    def __init__(self, enough: float, now: Callable[[], float]) -> None:
+        self._now, self._enough = now, enough
+        self._since, self._came = self._now(), 0
+
+    def slow(self, count: int) -> bool:
+        """Whether too little came since the last look; ``count`` more bytes have come."""
+        self._came += count
+        seconds = self._now() - self._since
+        if seconds < _LOOK:
+            return False
+        slow = self._came < self._enough * seconds
+        self._since, self._came = self._now(), 0
+        return slow

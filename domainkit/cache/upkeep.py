@@ -4,7 +4,8 @@ Whoever takes something out first takes the lock of the key that it was fetched 
 for a running fetch, then the lock of the bytes. Under that second lock bytes are published too
 (``Slot.publish``), and there the last look is taken at which records point to them. Two keys with
 the same bytes so never lose them to each other. A thread that holds the lock of some bytes waits
-for no other lock, so nobody waits in a circle. Files of locks stay for good: between a look at one
+for no other lock but that of a place in the quarantine, whose holder waits for none; so nobody
+waits in a circle. Files of locks stay for good: between a look at one
 and its removal somebody may take it, and two would then hold the same lock.
 """
 

@@ -2,6 +2,8 @@
 
 A file is looked for by its key in the card and by the last part of its addresses, with what a
 browser may have made of that (``a (1).zip``), and else by its size and digest, whatever its name.
+Where the card gives neither for a file of the web, a key like ``train`` says too little: then the
+last part of an address counts alone, unless the file was given by itself.
 Nothing is fetched, and what lies in the folder is only read.
 """
 
@@ -17,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from domainkit import cache
 from domainkit.cache.digest import Digest, sums_of
+from domainkit.cache.pages import looks_like_page
 from domainkit.cache.sources.local_file import place
 from domainkit.cards import FileSpec
 from domainkit.cli.held import held_file
@@ -129,6 +132,16 @@ def _take_one(owner: str, spec: FileSpec, folder: Folder, reasons: list[str]) ->
 def _candidates(spec: FileSpec, folder: Folder, reasons: list[str]) -> Iterator[Path]:
     """The files that may be the one, the likelier first."""
     named = folder.named(_wanted_names(spec))
+    alone = folder.files == [folder.path]
+    if spec.urls and spec.digest is None and spec.size is None and not alone:
+        ends = {name.lower() for name in _ends_of(spec)}
+        for file in named:
+            if ends.isdisjoint(_saved_names(file)):
+                reasons.append(
+                    f"{file}: is called like it, but nothing tells that it is the right one. Give "
+                    "this file instead of the folder if it is"
+                )
+        named = [file for file in named if not ends.isdisjoint(_saved_names(file))]
     if spec.digest is None and spec.size is None and len(named) > 1:
         names = ", ".join(str(file) for file in named)
         reasons.append(f"there are several, and nothing tells which is right: {names}")
@@ -144,7 +157,6 @@ def _candidates(spec: FileSpec, folder: Folder, reasons: list[str]) -> Iterator[
     if spec.digest is None:
         return
     promise = Digest.parse(spec.digest)
-    alone = folder.files == [folder.path]
     for file in folder.files:
         if file not in named and (alone or file.stat().st_size == spec.size):
             if promise.matches(sums_of(file, promise.algorithm)):
@@ -166,16 +178,26 @@ def _keep(owner: str, spec: FileSpec, file: Path) -> Path:
 
 
 def _wanted_names(spec: FileSpec) -> list[str]:
+    return [spec.key, *(name for name in _ends_of(spec) if name != spec.key)]
+
+
+def _ends_of(spec: FileSpec) -> list[str]:
+    """The last parts of its addresses."""
     ends = [unquote(PurePosixPath(urlsplit(url).path).name) for url in spec.urls]
-    return [spec.key, *dict.fromkeys(name for name in ends if name and name != spec.key)]
+    return list(dict.fromkeys(name for name in ends if name))
 
 
 def _names_of(file: Path) -> Iterator[str]:
     """What a file may have been called before it was saved: itself, without "(1)", without ends."""
-    name = file.name.lower()
-    plain = re.sub(r"[ _]?\(\d+\)(?=\.|$)", "", name)
+    name, plain = _saved_names(file)
     yield from (name, plain)
     yield from (plain.removesuffix(end) for end in _ends(plain))
+
+
+def _saved_names(file: Path) -> tuple[str, str]:
+    """In small letters, as it is and without the "(1)" of a browser."""
+    name = file.name.lower()
+    return name, re.sub(r"[ _]?\(\d+\)(?=\.|$)", "", name)
 
 
 def _ends(name: str) -> Iterator[str]:
@@ -190,8 +212,7 @@ def _is_page(file: Path, spec: FileSpec) -> bool:
     if spec.digest is not None or re.search(r"\.html?$", file.name.lower()):
         return False
     with file.open("rb") as opened:
-        head = opened.read(512).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return head.startswith((b"<!doctype html", b"<html", b"<head"))
+        return looks_like_page(opened.read(512))
 
 
 def _expected(spec: FileSpec) -> str:

@@ -58,6 +58,9 @@ class Verbs(TyperGroup):
             # an OSError is the machine's trouble (no room, no rights), not a fault of ours
             if os.environ.get("DOMAINKIT_DEBUG", "0") not in ("", "0"):
                 raise
+            from domainkit import progress
+
+            progress.close_all()  # of what was under way beside it
             complain(str(error))
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
 

@@ -53,7 +53,7 @@ def find_prepared(card: Card, split: str, *, used: bool = True) -> Path | None:
             keeps no such notes.
 
     Raises:
-        FetchError: the cache is of another layout.
+        FetchError: the cache is of another layout, or cannot be entered.
 
     Example:
         >>> from domainkit.cards import load_card
@@ -69,7 +69,7 @@ def find_prepared(card: Card, split: str, *, used: bool = True) -> Path | None:
         return folder
     for base in shared_homes():
         theirs = base / "prepared" / card.name / folder.name
-        if (theirs / "store.json").is_file():
+        if os.path.isfile(theirs / "store.json"):  # no error where it may not be read
             return theirs
     return None
 
@@ -104,10 +104,15 @@ def manual_place(owner: str, file: FileSpec) -> Path:
 
 
 def find_manual(owner: str, file: FileSpec) -> Path | None:
-    """Such a file where it is there: in the cache, else in a shared one."""
+    """Such a file where it is there: in the cache, else in a shared one.
+
+    Raises:
+        FetchError: the cache is of another layout, or cannot be entered.
+    """
+    check_layout(cache.home())
     for base in (cache.home(), *shared_homes()):
         place = base / "manual" / owner / file.key
-        if place.is_file():
+        if os.path.isfile(place):
             return place
     return None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
 import zlib
@@ -36,6 +37,11 @@ __all__ = [
 
 _CHUNK = 1 << 20
 _EXPORTED = "data.arrow"  # what is written for ``datasets``, which adds files of its own
+# The names that we give: only these are taken for ours, as others may keep things there too.
+_SPLIT = re.compile(r"[^.].*-[0-9a-f]{12}")
+_MADE = re.compile(r"\.(.+-[0-9a-f]{12})\.[a-z0-9_]{8}")
+_EXPORT = re.compile(r"[0-9a-f]{32}")
+_EXPORT_MADE = re.compile(r"\.([0-9a-f]{32}|data\.arrow)\.[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,8 @@ def all_prepared(name: str | None = None) -> Iterator[Prepared]:
     records = [*room.glob("*/*/*/store.json"), *room.glob(f"hf/*/{_EXPORTED}")]
     for folder in sorted(record.parent for record in records):
         owner = "/".join(folder.relative_to(room).parts[:2])
-        if name not in (None, owner) or folder.name.startswith("."):
+        ours = _EXPORT.fullmatch(folder.name) or _SPLIT.fullmatch(folder.name)
+        if name not in (None, owner) or not ours:
             continue
         found = read_prepared(owner, folder)
         if found is not None:
@@ -114,7 +121,7 @@ def check_store(folder: Path, advance: Callable[[int], None] = lambda count: Non
     Raises:
         StoreError: it is incomplete, or a part has other bytes or cannot be read.
     """
-    redo = f"remove {folder} and prepare again"
+    redo = f"{_removal(folder)} and prepare again"
     try:
         facts = json.loads((folder / "store.json").read_text(encoding="utf-8"))
         sums = [int(digits, 16) for digits in facts["part_crc32"]]
@@ -151,20 +158,51 @@ def remove_store(folder: Path) -> None:
 
 
 def store_leftovers() -> Iterator[Leftover]:
-    """What a killed prepare, export or removal left."""
+    """What a killed prepare, export or removal left; what has no name that we give is passed over.
+
+    Example:
+        >>> import os, tempfile
+        >>> from unittest import mock
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with mock.patch.dict(os.environ, {"DOMAINKIT_HOME": folder}):
+        ...         list(store_leftovers())
+        []
+    """
     room = cache.home() / "prepared"
     for path in sorted([*room.glob("*/*/*"), *room.glob("hf/.*")]):
-        group, owner = path.relative_to(room).parts[:2]
-        export = "hf" in (group, owner) and path.name.startswith(".")
-        if group == "hf" and not export:
-            continue
-        unfinished = path.name.startswith(".")
-        if unfinished or (path.is_dir() and not (path / "store.json").exists()):
-            if group == "hf" and path.parent.parent == room / "hf":
-                lock = f"to-hf-{owner}"  # its temporary file lies within its folder
-            else:
-                name = path.name[1:].rpartition(".")[0] if unfinished else path.name
-                lock = store_lock(path.with_name(name))
-            why = "of a stopped run" if unfinished else "a prepared split without its record"
-            size = sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
-            yield Leftover(path, why, size, (lock,))
+        lock = _lock_of_leftover(path, path.relative_to(room).parts)
+        if lock is not None:
+            why = "of a stopped run"
+            if not path.name.startswith("."):
+                why = "a prepared split without its record"
+            yield Leftover(path, why, _size(path), (lock,))
+
+
+def _lock_of_leftover(path: Path, parts: tuple[str, ...]) -> str | None:
+    """What its maker holds; None for what nobody left."""
+    if parts[0] == "hf":
+        # the temporary file of an export lies within its folder, its removed folder beside it
+        inside = len(parts) == 3 and _EXPORT.fullmatch(parts[1])
+        found = _EXPORT_MADE.fullmatch(path.name) if inside or len(parts) == 2 else None
+        if found is None:
+            return None
+        return f"to-hf-{parts[1] if inside else found[1]}"
+    if made := _MADE.fullmatch(path.name):
+        return store_lock(path.with_name(made[1]))
+    whole = not _SPLIT.fullmatch(path.name) or (path / "store.json").exists()
+    return None if whole or not path.is_dir() else store_lock(path)
+
+
+def _size(path: Path) -> int:
+    total = 0
+    for file in [path, *path.rglob("*")]:
+        with suppress(OSError):  # it is being taken away
+            total += file.stat().st_size if file.is_file() else 0
+    return total
+
+
+def _removal(folder: Path) -> str:
+    parts = folder.parts[-4:]
+    if len(parts) == 4 and parts[0] == "prepared":
+        return f"run `domainkit cache rm {parts[1]}/{parts[2]}`"
+    return f"remove {folder}"

@@ -193,3 +193,24 @@ def test_https_never_leads_to_http(folder, server, certificate, policy, monkeypa
         with pytest.raises(FetchError, match=r"from https to http.*refused"):
             fetch(secure.url + "/down", policy=policy)
     assert server.requests == []
+
+
+CALLED_PAGES = [
+    b"<!-- saved from url=1 -->\n<!DOCTYPE html><html>",
+    b"<script>location='/login'</script>",
+    b"<?xml version='1.0'?>\n<!DOCTYPE html PUBLIC>",
+    b"Please log in.",
+]
+
+
+@pytest.mark.parametrize("body", CALLED_PAGES)
+def test_every_kind_of_page_is_refused(server, policy, body):
+    server.faults["/data.zip"] = [faults.html(body)]
+    with pytest.raises(FetchError, match="a web page"):
+        fetch(server.url + "/data.zip", policy=policy)
+    assert left_behind() == []
+
+
+def test_a_text_that_a_server_calls_a_page_is_no_page(server, policy):
+    server.faults["/rows.csv"] = [faults.html(b"a,b\n1,2\n")]
+    assert fetch(server.url + "/rows.csv", policy=policy).read_bytes() == b"a,b\n1,2\n"

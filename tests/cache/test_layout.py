@@ -6,8 +6,10 @@ import errno
 import json
 import os
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from support.cached import DATA, NAME, SHA, left_behind
@@ -15,9 +17,10 @@ from support.cached import DATA, NAME, SHA, left_behind
 from domainkit import cache
 from domainkit.cache import fetch
 from domainkit.cache.files import make_folder, read_json, write_json
-from domainkit.cards import load_card
+from domainkit.cache.homes import shared_homes
+from domainkit.cards import FileSpec, load_card
 from domainkit.errors import DigestError, FetchError
-from domainkit.prepared import find_prepared
+from domainkit.prepared import find_manual, find_prepared
 
 
 def test_a_full_disk_is_said(server, policy, monkeypatch):
@@ -182,3 +185,79 @@ def test_two_writers_of_a_small_file_do_not_meet(tmp_path):
         list(pool.map(lambda n: write_json(path, {"n": [n] * 1000}), range(100)))
     assert len(set(read_json(path)["n"])) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_drive_that_is_not_there_is_no_endless_search(monkeypatch):
+    """As on Windows, where ``Z:`` may be missing; and as where the root itself is."""
+    asked = []
+
+    def absent(self):
+        asked.append(self)
+        assert len(asked) < 50, "it searches for ever"
+        return False
+
+    def refuse(self, *unused, **more):
+        asked.append(self)
+        assert len(asked) < 50, "it tries for ever"
+        raise FileNotFoundError(errno.ENOENT, "no such drive", str(self))
+
+    monkeypatch.setattr(Path, "is_dir", absent)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(FileNotFoundError, match="no such drive"):
+        make_folder(Path("/a/b"))
+
+
+@pytest.fixture
+def shut(monkeypatch):
+    """``shut(folder)``: what lies there may not be looked at, by no user of the system."""
+    closed = []
+    real = os.stat
+
+    def stat(path, *args, **more):
+        if isinstance(path, str | os.PathLike):
+            place = Path(os.fspath(path))
+            if any(folder in place.parents for folder in closed):
+                raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return real(path, *args, **more)
+
+    monkeypatch.setattr(os, "stat", stat)
+    return closed.append
+
+
+def test_a_home_that_may_not_be_entered_is_named(server, shut):
+    cache.home().mkdir(parents=True)
+    shut(cache.home())
+    by_hand = FileSpec("a", manual="Ask for it.")
+    for act in (
+        lambda: fetch(server.url + NAME, digest=SHA),
+        lambda: list(cache.entries()),
+        lambda: find_manual("vision/x", by_hand),
+        lambda: find_prepared(load_card("vision/mnist"), "train"),
+    ):
+        with pytest.raises(FetchError, match=r"home: cannot be entered.*DOMAINKIT_HOME"):
+            act()
+    assert server.requests == []
+
+
+def test_a_shared_folder_of_manual_files_that_may_not_be_entered(shut, tmp_path, monkeypatch):
+    for room in ("manual", "prepared"):
+        (tmp_path / "team" / room).mkdir(parents=True)
+        shut(tmp_path / "team" / room)
+    monkeypatch.setenv("DOMAINKIT_SHARED", str(tmp_path / "team"))
+    assert find_manual("vision/x", FileSpec("a", manual="Ask for it.")) is None
+    assert find_prepared(load_card("vision/mnist"), "train") is None
+
+
+def test_a_shared_cache_that_may_not_be_entered_is_passed_over_once(
+    server, shut, tmp_path, monkeypatch
+):
+    team, other = tmp_path / "shut-team", tmp_path / "other-team"
+    for folder in (team, other):
+        folder.mkdir()
+    monkeypatch.setenv("DOMAINKIT_SHARED", f"{team}{os.pathsep}{other}")
+    shut(team)
+    with pytest.warns(RuntimeWarning, match=r"shut-team: cannot be entered.*DOMAINKIT_SHARED"):
+        assert fetch(server.url + NAME, digest=SHA).read_bytes() == DATA
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert shared_homes() == [other]

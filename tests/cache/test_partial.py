@@ -118,19 +118,35 @@ def test_a_file_that_changed_meanwhile_is_not_mixed(server, folder, policy):
     assert server.requests[1].range == "bytes=100000-"
 
 
-@pytest.mark.parametrize(
-    ("answer", "ranges"),
-    [
-        (faults.ignore_range(), [None, "bytes=100000-"]),
-        (faults.wrong_range(), [None, "bytes=100000-", None]),
-        (faults.reply(b"", 416), [None, "bytes=100000-", None]),
-        (faults.reply(DATA[100_000:], 206), [None, "bytes=100000-", None]),
-    ],
-)
-def test_servers_that_mistreat_ranges(server, policy, answer, ranges):
+MISTREATED = {
+    "another range": faults.wrong_range(),
+    "416": faults.reply(b"", 416),
+    "no Content-Range": faults.reply(DATA[100_000:], 206),
+}
+
+
+@pytest.mark.parametrize("answer", MISTREATED.values(), ids=MISTREATED)
+def test_one_odd_answer_costs_nothing(server, policy, answer):
     server.faults[NAME] = [faults.cut_after(100_000), answer]
     assert fetch(server.url + NAME, policy=policy).read_bytes() == DATA
-    assert [r.range for r in server.requests] == ranges
+    assert [r.range for r in server.requests] == [None, "bytes=100000-", "bytes=100000-"]
+
+
+@pytest.mark.parametrize("answer", MISTREATED.values(), ids=MISTREATED)
+def test_servers_that_always_mistreat_ranges_are_asked_for_the_whole(server, policy, answer):
+    server.faults[NAME] = [faults.cut_after(100_000), answer, answer]
+    assert fetch(server.url + NAME, policy=policy).read_bytes() == DATA
+    assert [r.range for r in server.requests] == [None, "bytes=100000-", "bytes=100000-", None]
+
+
+def test_a_server_that_ignores_ranges_is_read_on(server, policy):
+    """The whole comes again, and what is there stays: cut once more, less is missing."""
+    cut = faults.cut_after(200_000)
+    ignored = lambda handler: handler.answer(ranges=False)  # noqa: E731
+    shorter = lambda handler: (handler.answer(ranges=False, limit=200_000), handler.hang_up())  # noqa: E731
+    server.faults[NAME] = [cut, shorter, ignored]
+    assert fetch(server.url + NAME, policy=policy).read_bytes() == DATA
+    assert [r.range for r in server.requests] == [None, "bytes=200000-", "bytes=200000-"]
 
 
 def test_threads_fetch_once(server):

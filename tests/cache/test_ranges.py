@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +13,9 @@ from support.cached import DATA, NAME, SHA, left_behind
 
 from domainkit import cache
 from domainkit.cache import Policy, fetch
+from domainkit.cache import policy as policy_module
+from domainkit.cache.layout import slot_for
+from domainkit.cache.sources.base import Answer, Changed
 from domainkit.cache.sources.http import HttpSource
 from domainkit.errors import DigestError, FetchError
 
@@ -22,7 +26,7 @@ PIECE = 16 << 10
 @pytest.fixture(params=[0, 1 << 20], ids=["from the connection", "through the parser"])
 def policy(policy, request, monkeypatch):
     monkeypatch.setattr("domainkit.cache.sources.http._DIRECT", request.param)
-    return replace(policy, jobs=4, large=64 << 10, piece=PIECE)
+    return replace(policy, jobs=4, large=64 << 10, piece=PIECE, enough=float("inf"))
 
 
 def spans(server) -> list[tuple[int, int]]:
@@ -237,3 +241,100 @@ def test_a_bandwidth_that_is_none_is_refused(monkeypatch, text):
     monkeypatch.setenv("DOMAINKIT_BANDWIDTH", text)
     with pytest.raises(FetchError, match="is not a bandwidth"):
         Policy.from_environment()
+
+
+def test_one_part_answered_with_the_whole_costs_no_other(server, policy):
+    server.faults[NAME] = [None, None, None, faults.ignore_range()]
+    assert fetch(server.url + NAME, digest=SHA, size=SIZE, policy=policy).read_bytes() == DATA
+    wholes = sum(request.range is None for request in server.requests)
+    assert wholes == 0
+    assert server.sent[NAME] < 2 * SIZE
+
+
+class Shifting:
+    """A source whose file becomes another one while it is read, and says so at the end."""
+
+    url = "test://shifting"
+
+    def __init__(self):
+        self.version, self.opened = 0, 0
+        self.lock = threading.Lock()
+
+    def data(self, version):
+        return bytes([version]) * SIZE
+
+    def open(self, start=0, stop=None, validator=None):
+        with self.lock:
+            self.opened += 1
+            if self.opened == 3:
+                self.version = 1
+            version, tag = self.version, f"v{min(self.version, int(self.opened > 3))}"
+        stop = SIZE if stop is None else stop
+
+        def chunks():
+            yield self.data(version)[start:stop]
+            if self.version != int(tag[1:]):
+                raise Changed("changed while it was read")
+
+        return Answer(chunks(), start, stop, SIZE, tag, ranges=True)
+
+    def close(self):
+        pass
+
+
+def test_parts_of_two_versions_are_never_joined(policy, monkeypatch):
+    source = Shifting()
+    monkeypatch.setattr("domainkit.cache.fetcher.open_source", lambda url, policy: source)
+    path = fetch("https://127.0.0.1/a", size=SIZE, policy=policy)
+    assert set(path.read_bytes()) == {1}
+
+
+def test_without_more_threads_it_goes_on_alone(server, folder, policy, monkeypatch):
+    data = DATA * 40  # enough for the digest to want a thread
+    (folder / "big.bin").write_bytes(data)
+    main, start = threading.current_thread(), threading.Thread.start
+
+    def refuse(self):
+        if threading.current_thread() is main:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for _ in range(3):
+        path = fetch(server.url + "/big.bin", size=len(data), policy=policy)
+        assert path.read_bytes() == data
+        path.unlink()
+    with policy.connections.one():  # none was lost
+        assert [policy.connections.spare() for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_fast_connection_is_left_alone(server, policy):
+    patience = replace(policy, enough=1.0)
+    assert fetch(server.url + NAME, policy=patience).read_bytes() == DATA
+    assert [r.range for r in server.requests] == [None]
+
+
+def test_a_wait_for_a_connection_can_be_ended(server, policy):
+    patience = replace(policy, jobs=1)
+    with patience.connections.one(), pytest.raises(FetchError, match="not wanted any more"):
+        fetch(server.url + NAME, policy=patience, unwanted=lambda: True)
+
+
+def test_a_wait_for_another_process_can_be_ended(server, policy):
+    slot = slot_for([server.url + NAME], None, None)
+    with cache.lock(slot.key), pytest.raises(FetchError, match="not wanted any more"):
+        fetch(server.url + NAME, policy=policy, unwanted=lambda: True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_has_all_connections():
+    policy = Policy.from_environment()
+    assert Policy.from_environment() is policy
+    with policy.connections.one():
+        while policy.connections.spare():
+            pass
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if Policy.from_environment().connections.spare() else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    policy_module._from_texts.cache_clear()

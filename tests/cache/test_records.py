@@ -12,6 +12,7 @@ from support.cached import DATA, NAME, SHA, left_behind
 
 from domainkit import cache
 from domainkit.cache import fetch
+from domainkit.cache.digest import Digest
 from domainkit.cache.layout import slot_for
 from domainkit.cache.records import read_record, read_records
 from domainkit.errors import DigestError, FetchError, OfflineError
@@ -193,3 +194,62 @@ def test_a_shared_copy_is_held_to_what_was_first_fetched_here(
     monkeypatch.setenv("DOMAINKIT_SHARED", str(tmp_path / "team"))
     assert slot_for([server.url + NAME], None, None).find() is None
     assert fetch(server.url + NAME).read_bytes() == DATA[::-1]
+
+
+def test_a_mirror_in_front_is_held_to_what_the_address_gave_first(server, folder):
+    """The key of a file without a digest is made of its first address alone."""
+    known, mirror = server.url + NAME, server.url + "/mirror.bin"
+    fetch(known).unlink()
+    slot = slot_for([mirror, known], None, None)
+    assert slot.remembered() is None
+    assert str(slot.remembered(urls=[mirror, known])) == SHA
+    assert str(slot.remembered(len(DATA), [mirror, known])) == SHA
+    assert slot.remembered(1, [mirror, known]) is None
+    assert slot.remembered(urls=[mirror]) is None
+
+
+def test_a_file_with_a_digest_holds_no_other_to_its_bytes(server):
+    fetch(server.url + NAME, digest=SHA)
+    urls = [server.url + "/mirror.bin", server.url + NAME]
+    assert slot_for(urls, None, None).remembered(urls=urls) is None
+
+
+def test_the_first_copy_of_the_earliest_address_holds(server, folder):
+    for name in ("a", "b"):
+        (folder / name).write_bytes(name.encode())
+    a, b, new = (f"{server.url}/{name}" for name in ("a", "b", "new"))
+    fetch(b)
+    fetch(a)
+    for urls, first in (([new, a, b], b"a"), ([new, b, a], b"b")):
+        expected = "sha256:" + hashlib.sha256(first).hexdigest()
+        assert str(slot_for(urls, None, None).remembered(urls=urls)) == expected
+
+
+def test_what_one_address_gave_is_not_taken_for_what_another_gives(server, folder, policy):
+    (folder / "y.bin").write_bytes(DATA)
+    x, y = server.url + NAME, server.url + "/y.bin"
+    fetch([x, y], policy=policy)
+    assert server.count("/y.bin") == 0
+    assert slot_for([y], None, None).reuse([y], None) is None
+    assert fetch([y], policy=policy).read_bytes() == DATA
+    assert server.count("/y.bin") == 1
+
+
+def test_notes_of_a_fetch_under_way_are_not_tidied_up(server, monkeypatch):
+    with monkeypatch.context() as patch:
+        die_at(patch, 3)
+        with pytest.raises(Killed):
+            fetch(server.url + NAME, digest=SHA)
+    slot = slot_for([server.url + NAME], Digest.parse(SHA), None)
+    pending = slot.record.with_suffix(".pending")
+    record = pending.read_bytes()
+    notes = [slot.partial.with_suffix(end) for end in (".map", ".json")]
+    for note in notes:
+        note.write_bytes(b"mine")
+    with cache.lock(slot.key):
+        assert slot.find().whole
+    assert [note.read_bytes() for note in notes] == [b"mine", b"mine"]
+    slot.record.unlink()
+    pending.write_bytes(record)
+    assert slot.find().whole
+    assert not any(note.exists() for note in notes)

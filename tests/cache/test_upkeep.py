@@ -23,6 +23,7 @@ from domainkit.cache.scraps import leftovers, unfinished
 from domainkit.cache.upkeep import drop, hold_unused
 from domainkit.errors import DigestError, FetchError
 
+AB = "ab" * 32
 MD5 = "md5:" + hashlib.md5(DATA).hexdigest()
 
 
@@ -183,14 +184,14 @@ def test_what_killed_processes_left_is_found_and_taken(server):
     path = fetch(server.url + NAME, digest=SHA)
     base, key = cache.home(), SHA.replace(":", "-")
     made = {
-        "records/x.json.0123.new": "a note half written",
+        "records/md5-33.json.0123456789ab.new": "a note half written",
         f"partial/{key}.part": "the file is there",
         "partial/md5-00.json": "a note of no bytes",
         "partial/md5-00.map": "a note of no bytes",
         "records/md5-11.json": "a record nobody can read",
         "records/md5-22.pending": "a record of no bytes",
         f"files/00/{'0' * 64}/lost.bin": "bytes that no record points to",
-        "quarantine/ab/why.json": "a note of no bytes",
+        f"quarantine/{AB}/why.json": "a note of no bytes",
     }
     for name in made:
         (base / name).parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +203,7 @@ def test_what_killed_processes_left_is_found_and_taken(server):
     expected = {
         **{n: why for n, why in made.items() if n[:5] not in ("files", "quara")},
         f"files/00/{'0' * 64}": "bytes that no record points to",
-        "quarantine/ab": "a note of no bytes",
+        f"quarantine/{AB}": "a note of no bytes",
         "files/11": "an empty folder",
     }
     assert scraps() == expected
@@ -214,7 +215,8 @@ def test_what_killed_processes_left_is_found_and_taken(server):
 def test_what_is_fresh_or_in_use_is_no_leftover(server, policy):
     base = cache.home()
     fetch(server.url + NAME, digest=SHA)
-    (base / "records" / "x.json.0123.new").write_text("{")  # perhaps being written right now
+    # perhaps being written right now
+    (base / "records" / "md5-33.json.0123456789ab.new").write_text("{")
     (base / "files" / "22").mkdir()
     assert scraps() == {}
     (base / "partial" / "md5-00.json").write_text("{}")
@@ -248,7 +250,7 @@ def test_putting_aside(server):
     path = fetch(server.url + NAME, digest=SHA)
     for _ in range(2):  # damaged, fetched again, damaged again
         path.write_bytes(b"damaged")
-        put_aside(cache.home(), "ab", path, {"why": "for a test"})
+        put_aside(cache.home(), AB, path, {"why": "for a test"})
         assert fetch(server.url + NAME, digest=SHA) == path
         assert path.read_bytes() == DATA
     (put,) = quarantined(cache.home())
@@ -269,9 +271,9 @@ def test_a_kill_while_putting_aside_loses_nothing(server, monkeypatch):
 
     monkeypatch.setattr(os, "replace", die)
     with pytest.raises(KeyboardInterrupt):
-        put_aside(cache.home(), "ab", path, {"why": "for a test"})
+        put_aside(cache.home(), AB, path, {"why": "for a test"})
     assert path.read_bytes() == DATA
-    assert scraps() == {"quarantine/ab": "a note of no bytes"}
+    assert scraps() == {f"quarantine/{AB}": "a note of no bytes"}
 
 
 def test_verify_reports_progress_and_knows_its_own(server, tmp_path):
@@ -282,3 +284,83 @@ def test_verify_reports_progress_and_knows_its_own(server, tmp_path):
     (tmp_path / "a").write_bytes(b"")
     with pytest.raises(FetchError, match="not a file of the cache"):
         cache.verify(tmp_path / "a")
+
+
+FOREIGN = [
+    *("thesis.new", "layout.json.new", "draft.0123456789ab.new", "partial/song.json"),
+    *("partial/md5-draft.part", "records/my-experiment.json", "records/x.json.0123456789ab.new"),
+    *("records/url-notes.json", "files/2020/photos/a.jpg", "files/ab/cd/b.txt"),
+    *("quarantine/mail/virus.zip", f"quarantine/{AB}.bak/a", "prepared/for/my/talk/a.txt"),
+    *("prepared/for/my/talk.new", "prepared/hf/mine/.hidden", "prepared/a/b/.git/config"),
+    *("prepared/a/b/c/store.json", "quarantine/note.txt"),
+]
+
+
+def test_what_is_not_ours_is_no_leftover(server):
+    from domainkit.prepared import all_prepared, store_leftovers
+
+    fetch(server.url + NAME, digest=SHA)
+    base = cache.home()
+    for name in FOREIGN:
+        (base / name).parent.mkdir(parents=True, exist_ok=True)
+        aged_file(base / name)
+    assert [*leftovers(base), *store_leftovers(), *all_prepared()] == []
+    assert [*unfinished(base), *quarantined(base)] == []
+
+
+def aged_file(path: Path) -> None:
+    path.write_bytes(b"mine")
+    aged(path)
+
+
+def test_the_half_written_note_of_the_layout_is_a_leftover(server):
+    fetch(server.url + NAME, digest=SHA)
+    aged_file(cache.home() / "layout.json.0123456789ab.new")
+    assert scraps() == {"layout.json.0123456789ab.new": "a note half written"}
+
+
+def test_a_note_of_something_that_is_being_put_aside_is_left_alone(server, monkeypatch):
+    """Prune looks at it between the note and the move, and again when the move is done."""
+    path = fetch(server.url + NAME, digest=SHA)
+    real, seen = os.replace, []
+
+    def replace(source, target):
+        if Path(target).name == path.name:
+            (left,) = leftovers(cache.home())
+            seen.extend([left, left.take()])
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    place = put_aside(cache.home(), AB, path, {"why": "for a test"})
+    left, took = seen
+    assert left.why == "a note of no bytes" and not took
+    object.__setattr__(left, "changed", left.path.stat().st_mtime)  # looked at a moment later
+    assert not left.take()
+    assert place.read_bytes() == DATA and not path.exists()
+
+
+def test_what_is_being_put_aside_is_not_deleted(server):
+    path = fetch(server.url + NAME, digest=SHA)
+    put_aside(cache.home(), AB, path, {"why": "for a test"})
+    (put,) = quarantined(cache.home())
+    with cache.lock(put.lock):
+        assert not put.take()
+    assert (put.folder / put.name).read_bytes() == DATA
+    assert put.take() and not put.folder.exists()
+
+
+def test_a_cache_in_a_folder_called_files(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "files"))
+    fetch(server.url + NAME, digest=SHA)
+    note = cache.home() / "partial" / "md5-00.json"
+    note.write_text("{}")
+    (left,) = leftovers(cache.home())
+    assert left.take() and not note.exists()
+    note.write_text("{}")
+    (left,) = leftovers(cache.home())
+    assert left.take() and not note.exists()
+    lost = cache.home() / "files" / "00" / ("0" * 64) / "lost.bin"
+    lost.parent.mkdir(parents=True)
+    lost.write_bytes(b"x")
+    (left,) = leftovers(cache.home())
+    assert left.take() and not lost.exists()

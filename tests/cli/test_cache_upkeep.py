@@ -1,4 +1,4 @@
-"""``domainkit cache``: who shares what, ``prune``, ``verify``, and caches nobody may write."""
+"""``domainkit cache``: who shares what, ``ls``, ``rm`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -6,26 +6,19 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.cache_verbs import aged, own, told
 from support.command import invoke
 
 import domainkit as dk
 from domainkit import cache
 from domainkit.cards import load_card
 from domainkit.cli.held import all_prepared
-from domainkit.prepare import prepare
-from domainkit.prepared import find_prepared, store_lock
-
-DAY = 86400
-
-
-def told(*args: object) -> Any:
-    return json.loads(invoke(*args, "--json").stdout)
+from domainkit.errors import StoreError
+from domainkit.prepared import check_store, find_prepared
 
 
 def twin(small: Any, change: Any) -> str:
@@ -49,20 +42,6 @@ def as_md5(small: Any) -> Any:
         return text.replace("example.org/small", "example.org/twin")
 
     return change
-
-
-def aged(days: float) -> None:
-    """Everything in the cache was used so long ago."""
-    when = time.time() - days * DAY
-    for path in cache.home().rglob("*"):
-        if path.is_file():
-            os.utime(path, (when, when))
-
-
-def use(name: str, days: float) -> None:
-    for entry in cache.entries():
-        if entry.path.name == name:
-            os.utime(entry.record, (time.time() - days * DAY,) * 2)
 
 
 def test_ls_says_who_uses_what(small: Any) -> None:
@@ -95,13 +74,6 @@ def test_ls_shows_own_data_shared_caches_and_manual_files(
     assert [(s["files"], s["there"]) for s in found["shared"]] == [(4, True)]
     text = invoke("cache", "ls").stdout
     assert "manual (put there by hand)" in text and "shared: 4 files" in text
-
-
-def own(folder: Path) -> None:
-    from domainkit.features import Int
-    from domainkit.interop.own import Rows, own_dataset
-
-    own_dataset({"n": 1}, lambda: Rows({"n": Int()}, [{"n": 7}]), name="numbers")
 
 
 def test_rm_of_own_data(small: Any, tmp_path: Path) -> None:
@@ -156,111 +128,79 @@ def test_rm_forgets_what_a_first_copy_was(small: Any) -> None:
     assert not record.exists()
 
 
-def test_prune_by_age(small: Any) -> None:
+def test_ls_while_a_file_is_taken_away(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     invoke("download", "vision/small", "-q")
-    aged(50)
-    use("test-images.gz", 2)
-    prepare(load_card("vision/small"), "test")  # opened today
-    shown = invoke("cache", "prune", "--older-than", "30d", "--dry-run")
-    assert "not used for 50 days" in shown.stdout and "would remove 4 items" in shown.stdout
-    assert len(list(cache.entries())) == 4
-    assert invoke("cache", "prune", "--older-than", "30d").exit_code == 2  # nobody can be asked
-    done = invoke("cache", "prune", "--older-than", "30d", "--yes")
-    assert done.exit_code == 0 and "removed 4 items" in done.stdout
-    assert [entry.path.name for entry in cache.entries()] == ["test-images.gz"]
-    assert [split.split for split in all_prepared()] == ["test"]
-    small.server.requests.clear()
-    assert invoke("download", "vision/small", "-q").exit_code == 0
-    assert sorted(small.gets()) == ["train-images.gz", "train-labels.gz"]
+    import importlib
 
+    items = vars(importlib.import_module("domainkit.cli.cache.items"))
+    real = items["by_content"]
 
-def test_prune_by_size_takes_the_longest_unused_first(small: Any) -> None:
-    invoke("download", "vision/small", "-q")
-    aged(1)
-    for index, name in enumerate(("train-images.gz", "train-labels.gz", "test-images.gz")):
-        use(name, 9 - index)
-    sizes = {entry.path.name: entry.size for entry in cache.entries()}
-    total = told("cache", "ls")["bytes"]
-    most = total - sizes["train-images.gz"] - 1
-    done = told("cache", "prune", "--max-size", most, "-y")
-    assert [Path(item["path"]).name for item in done["items"]] == [
+    def taking(entries: Any) -> Any:
+        found = real(entries)
+        next(s[0] for s in found if s[0].path.name == "test-images.gz").path.unlink()
+        return found
+
+    monkeypatch.setitem(items, "by_content", taking)
+    found = told("cache", "ls")["files"]
+    assert sorted(Path(f["path"]).name for f in found) == [
+        "test-labels.gz",
         "train-images.gz",
         "train-labels.gz",
     ]
-    assert done["left"] == told("cache", "ls")["bytes"] <= most
-    assert "nothing to remove" in invoke("cache", "prune", "--max-size", most).stdout
-    assert invoke("cache", "prune", "--max-size", "0", "-y").exit_code == 0
-    assert told("cache", "ls")["bytes"] == 0
 
 
-def test_prune_takes_unfinished_and_quarantined_and_leaves_manual_files(
-    small: Any, fresh_home: Path
+def test_verify_does_not_call_a_file_well_that_it_could_not_put_aside(
+    small: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("partial/md5-00.part", "quarantine/ab/a.bin", "manual/vision/small/a.bin"):
-        (fresh_home / name).parent.mkdir(parents=True)
-        (fresh_home / name).write_bytes(b"x" * 9000)
-    aged(40)
-    os.utime(fresh_home / "quarantine" / "ab", (1, 1))
-    done = invoke("cache", "prune", "--older-than", "30d", "-y")
-    assert done.exit_code == 0 and "9.0 kB put there by hand stay" in done.stdout
-    assert (fresh_home / "manual/vision/small/a.bin").exists()
-    assert not (fresh_home / "partial/md5-00.part").exists()
-    assert not (fresh_home / "quarantine/ab").exists()
-
-
-def test_prune_leaves_what_is_in_use(small: Any) -> None:
     invoke("download", "vision/small", "-q")
-    aged(50)
-    card = load_card("vision/small")
-    folder = find_prepared(card, "train", used=False)
+    path = next(e.path for e in cache.entries() if e.path.name == "test-images.gz")
+    path.write_bytes(path.read_bytes()[::-1])
+
+    def refuse(*unused: Any) -> Any:
+        raise FileNotFoundError(2, "No such file or directory", "the quarantine")
+
+    monkeypatch.setitem(verify_globals(), "put_aside", refuse)
+    found = told("cache", "verify")
+    (bad,) = (f for f in found["findings"] if f["state"] != "ok")
+    assert (bad["path"], bad["state"], bad["quarantined"]) == (str(path), "damaged", None)
+    assert "it stays there" in bad["note"]
+    refused = refuse
+
+    def taken(*args: Any) -> Any:
+        path.unlink()
+        refused()
+
+    monkeypatch.setitem(verify_globals(), "put_aside", taken)
+    found = told("cache", "verify")
+    assert found["ok"] and "was removed meanwhile" in str(found["findings"])
+
+
+def test_verify_does_not_call_a_file_well_that_it_could_not_read(
+    small: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("download", "vision/small", "-q")
+
+    def vanish(*unused: Any) -> Any:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setitem(verify_globals(), "fault_of", vanish)
+    found = told("cache", "verify")
+    assert [f["state"] for f in found["findings"]].count("damaged") == 4
+
+
+def test_a_damaged_split_is_mended_by_a_command(small: Any) -> None:
+    invoke("download", "vision/small", "-q")
+    folder = find_prepared(load_card("vision/small"), "train", used=False)
     assert folder is not None
-    with cache.lock(store_lock(folder)):  # a split is being made of these files
-        done = invoke("cache", "prune", "--max-size", "0", "-y")
-        assert "in use now" in done.stdout and "still more than" in done.stderr
-        assert {e.path.name for e in cache.entries()} == {"train-images.gz", "train-labels.gz"}
-        assert [split.split for split in all_prepared()] == ["train"]
+    (folder / "part-00000.arrow").unlink()
+    assert "run `domainkit cache rm vision/small` and prepare" in told_of(folder)
+    assert "remove " + str(folder.parents[3]) in told_of(folder.parents[3])
 
 
-def test_prune_cleans_up_after_kills_and_nothing_else(small: Any, fresh_home: Path) -> None:
-    invoke("download", "vision/small", "-q")
-    place = fresh_home / "prepared" / "vision" / "small"
-    left = [place / ".train-abc.x1", fresh_home / "prepared" / "own" / "a" / "all-ab"]
-    for folder in left:
-        folder.mkdir(parents=True)
-        (folder / "part-00000.arrow").write_bytes(b"x" * 1000)
-    shown = invoke("cache", "prune", "--dry-run").stdout
-    assert "of a stopped run" in shown and "without its record" in shown
-    assert all(folder.exists() for folder in left)
-    with cache.lock("prepare-vision/small-train-abc"):  # it is being written
-        invoke("cache", "prune", "-y")
-    assert [folder.exists() for folder in left] == [True, False]
-    invoke("cache", "prune", "-y")
-    assert not left[0].exists()
-    assert len(list(cache.entries())) == 4 and len(list(all_prepared())) == 2
-    assert "nothing to remove" in invoke("cache", "prune").stdout
-
-
-def test_prune_makes_room_on_a_full_disk(small: Any, fresh_home: Path) -> None:
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(fresh_home)]
-    if os.geteuid() or not shutil.which("mount") or subprocess.run(mount, check=False).returncode:
-        pytest.skip("this user may not mount a small file system")
-    try:
-        invoke("download", "vision/small", "-q")
-        filler = fresh_home / "filler"
-        with pytest.raises(OSError, match="No space left"), filler.open("wb", 0) as file:
-            while True:
-                file.write(bytes(4096))
-        done = invoke("cache", "prune", "--max-size", "0", "-y")
-        assert done.exit_code == 0, done.stderr
-        assert list(cache.entries()) == [] and list(all_prepared()) == []
-    finally:
-        subprocess.run(["umount", str(fresh_home)], check=True)
-
-
-@pytest.mark.parametrize("args", [("--older-than", "soon"), ("--max-size", "20 apples")])
-def test_prune_refuses_what_it_does_not_understand(small: Any, args: tuple[str, str]) -> None:
-    result = invoke("cache", "prune", *args)
-    assert result.exit_code == 2 and "write it like" in result.stderr
+def told_of(folder: Path) -> str:
+    with pytest.raises(StoreError) as caught:
+        check_store(folder)
+    return str(caught.value)
 
 
 def test_verify_says_all_is_well(small: Any) -> None:

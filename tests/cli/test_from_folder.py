@@ -184,6 +184,53 @@ def test_nothing_tells_which_of_two_is_right(fresh_home: Path, tmp_path: Path) -
         take("vision/x", [spec], Folder(tmp_path / "in"))
 
 
+def of_the_web(**facts: Any) -> FileSpec:
+    return FileSpec("train", urls=("https://example.org/set/v2/images.tar.gz",), **facts)
+
+
+@pytest.mark.parametrize("name", ["train", "train.csv", "Train (1).tar.gz", "images.zip", "images"])
+def test_a_key_alone_tells_too_little_of_a_file_of_the_web(
+    fresh_home: Path, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "in" / name
+    file.parent.mkdir()
+    file.write_bytes(b"something else")
+    with pytest.raises(ManualError) as caught:
+        take("vision/x", [of_the_web()], Folder(file.parent))
+    assert ("nothing tells that it is the right one" in str(caught.value)) == (
+        name.lower().startswith("train")
+    )
+    assert list(cache.entries()) == []
+
+
+def test_what_tells_more_than_a_key(fresh_home: Path, tmp_path: Path) -> None:
+    key, manual = tmp_path / "in" / "train.bin", FileSpec("train", manual="Ask for it.")
+    key.parent.mkdir()
+    key.write_bytes(b"the right one")
+    digest = "sha256:" + hashlib.sha256(b"the right one").hexdigest()
+    for spec, given in (
+        (manual, key.parent),
+        (of_the_web(size=13), key.parent),
+        (of_the_web(digest=digest), key.parent),
+        (of_the_web(), key),
+    ):
+        shutil.rmtree(cache.home(), ignore_errors=True)
+        (taken,) = take("vision/x", [spec], Folder(given))
+        assert taken.source == key
+    for name in ("images.tar.gz", "Images (2).tar.gz"):
+        shutil.rmtree(cache.home())
+        os.rename(key, key := key.with_name(name))
+        (taken,) = take("vision/x", [of_the_web()], Folder(key.parent))
+        assert taken.source == key
+
+
+def test_a_page_with_a_comment_in_front(small: Any, downloads: Path) -> None:
+    file = downloads / "train-labels.gz"
+    file.write_bytes(b"<!-- saved from url=(0022)https://example.org/ -->\n<html>log in</html>")
+    result = invoke("download", "vision/small", "--from", downloads)
+    assert f"{file}: is a web page (login, licence or quota?)" in result.stderr
+
+
 def test_one_file_instead_of_a_folder(small: Any, manual: Path) -> None:
     os.rename(manual / "test-images.gz", manual / "x")
     result = invoke("download", "vision/small", "--from", manual / "x", "--split", "test")

@@ -35,7 +35,7 @@ CHILD = """
     from domainkit.cache import Policy, fetch
     from domainkit.errors import FetchError
     url, digest, ranges = sys.argv[1], sys.argv[2] or None, sys.argv[3] == "True"
-    sizes = dict(large=2 * {piece}, piece={piece}) if ranges else dict(jobs=1)
+    sizes = dict(large=2 * {piece}, piece={piece}, enough=float("inf")) if ranges else dict(jobs=1)
     policy = Policy(5, 5, **sizes)
     {before}
     try:

@@ -41,7 +41,7 @@ pytestmark = [
 
 PATIENCE = 30.0  # seconds for something that is to come at once
 PIECE = 64 << 10
-RANGES = {"jobs": 4, "piece": PIECE, "large": 4 * PIECE}
+RANGES = {"jobs": 4, "piece": PIECE, "large": 4 * PIECE, "enough": float("inf")}
 SMALL = random.Random(5).randbytes(5000)
 LARGE = random.Random(6).randbytes(20 * PIECE + 777)
 HUGE = random.Random(7).randbytes(24 << 20)  # more than the sockets between two processes hold
@@ -243,11 +243,11 @@ def test_sixteen_processes_ask_for_each_byte_once(
         one.ask(served.url + "/large", RANGES, digest=digest("/large"), **facts)
     all_right([one.path() for one in sixteen], "/large")
     ranges = spans(served, "/large")
-    assert len(ranges) > 4
+    assert len(ranges) > 4 or not known
     if not known:
-        # the first answer tells the size; it is left when the others have taken the rest of it
+        # the first answer tells the size; it goes on for as long as nobody is at what follows
         assert ranges[0] == (0, len(LARGE))
-        ranges[0] = (0, ranges[1][0])
+        ranges[0] = (0, [*ranges, (len(LARGE), 0)][1][0])
     assert_partition(ranges, 0, len(LARGE))
 
 
@@ -312,7 +312,7 @@ def test_when_the_one_that_fetches_is_killed_another_goes_on(served: FileServer)
 
 def test_when_the_one_that_fetches_ranges_is_killed_another_goes_on(served: FileServer) -> None:
     piece = 1 << 20
-    policy = {"jobs": 4, "piece": piece, "large": 4 * piece}
+    policy = {"jobs": 4, "piece": piece, "large": 4 * piece, "enough": float("inf")}
     early: list[tuple[int, int]] = []
     held: list[tuple[int, int]] = []
 

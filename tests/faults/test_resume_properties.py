@@ -74,6 +74,7 @@ class Wanted:
             attempts_in_all=self.tries,
             jobs=self.jobs,
             piece=self.piece,
+            enough=float("inf"),
             large=self.large,
             sleep=lambda seconds: None,
             jitter=lambda: 0.0,

@@ -38,7 +38,11 @@ class Mode(NamedTuple):
         self, clock: Any, read_timeout: float = 5.0, connect_timeout: float = 5.0, **others: Any
     ) -> Policy:
         """No real second is slept under it."""
-        size = {"large": 2 * PIECE, "piece": PIECE, "jobs": 4} if self.ranges else {"jobs": 1}
+        size = (
+            {"large": 2 * PIECE, "piece": PIECE, "jobs": 4, "enough": float("inf")}
+            if self.ranges
+            else {"jobs": 1}
+        )
         return Policy(
             connect_timeout,
             read_timeout,

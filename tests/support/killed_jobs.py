@@ -48,7 +48,13 @@ BLOCKS = _draw.randbytes(ROWS * WIDTH)
 LABELS = bytes(_draw.randrange(10) for _ in range(ROWS))
 LOOSE = [_draw.randbytes(300_000 + 1000 * i) for i in range(3)]
 LOOSE[1] = LOOSE[1][: len(LOOSE[0])]  # another version of the same size
-POLICY = {"jobs": 4, "piece": 64 << 10, "large": 256 << 10, "backoff": 0.0}
+POLICY = {
+    "jobs": 4,
+    "piece": 64 << 10,
+    "large": 256 << 10,
+    "enough": float("inf"),
+    "backoff": 0.0,
+}
 
 
 def read_rows(files: Mapping[str, Path], split: str, stride: int) -> Iterator[dict[str, Any]]:

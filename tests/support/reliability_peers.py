@@ -62,7 +62,7 @@ class Peer:
 def domainkit(url: str, folder: Path, promised: bool, parallel: bool = False) -> Path:
     from domainkit.cache import Policy, fetch
 
-    policy = Policy(large=1 << 20, piece=1 << 20) if parallel else Policy()
+    policy = Policy(large=1 << 20, piece=1 << 20, enough=float("inf")) if parallel else Policy()
     promise = f"sha256:{digest('sha256')}" if promised else None
     return fetch(url, digest=promise, progress=False, policy=policy)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from domainkit.cache.mirrors import without_login
 from domainkit.cache.policy import Policy
 from domainkit.errors import FetchError
 
@@ -27,11 +28,15 @@ def check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         good = len(parts.scheme) > 1 and (bool(parts.netloc) or parts.scheme in _WITHOUT_HOST)
+        _ = parts.port  # a ValueError where it is no number
     except ValueError:
         good = False
     if not good or parts.scheme == "ftp":
+        shown = without_login(url)
+        if "://" not in shown:  # what stands before an @ may be a password all the same
+            shown = shown.rpartition("@")[2]
         raise FetchError(
-            f"{url!r} is not an address that can be fetched. Expected https://host/path, "
+            f"{shown!r} is not an address that can be fetched. Expected https://host/path, "
             "hf://owner/repo/path, file:///path, or s3://bucket/path and the like."
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-__all__ = ["Answer", "BadRange", "GiveUp", "Retry", "Source"]
+__all__ = ["Answer", "BadRange", "Changed", "GiveUp", "Retry", "Source"]
 
 
 class Retry(Exception):
@@ -25,6 +25,10 @@ class Retry(Exception):
 
 class BadRange(Retry):
     """The source mistreats ranges: it is to be asked for whole files only."""
+
+
+class Changed(Retry):
+    """The bytes just handed out may be of two versions of the file."""
 
 
 class GiveUp(Exception):
@@ -59,6 +63,17 @@ class Answer:
     page: bool = False
     digest: str | None = None
     close: Callable[[], None] = field(default=lambda: None)
+
+    def skip(self, count: int) -> None:
+        """Lets the first bytes pass by; they are there already."""
+
+        def rest(chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
+            for chunk in chunks:
+                if left < len(chunk):
+                    yield chunk[left:]
+                left = max(0, left - len(chunk))
+
+        self.chunks = rest(self.chunks, count)
 
     def __enter__(self) -> Self:
         return self

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 
 import httpcore
 import httpx
 
 from domainkit.cache.mirrors import without_login
-from domainkit.cache.sources import google_drive, hugging_face, login
+from domainkit.cache.sources import google_drive, hugging_face
 from domainkit.cache.sources.base import Answer, BadRange, GiveUp, Retry
+from domainkit.cache.sources.header_watch import HeaderWatch
+from domainkit.cache.sources.http_client import DiscreetURL, make_client
 
 __all__ = ["HttpSource"]
 
@@ -33,6 +33,10 @@ _TROUBLE = (  # httpcore's are what reading from the connection itself raises
     *(httpx.RequestError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError),
 )
 _PAGE_BYTES = 1 << 20  # a page that only leads to the file is smaller than this
+_NO_COMPRESSION = {  # what stands in Content-Encoding by mistake and changes no byte
+    *("", "identity", "none", "null", "binary", "raw", "7bit", "8bit", "aws-chunked", "chunked"),
+    *("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1"),
+}
 
 
 class HttpSource:
@@ -42,27 +46,22 @@ class HttpSource:
     """
 
     def __init__(self, url: str, connect_timeout: float, read_timeout: float) -> None:
-        from domainkit import __version__
-
         self.url = without_login(url)
         on_drive = google_drive.direct(url)
         self._first = hugging_face.address(url) if url.startswith("hf:") else on_drive or url
         self._hub, self._drive = hugging_face.is_hub(url), on_drive is not None
         self._headers = hugging_face.headers(url) if self._hub else {}
         self._timeout = read_timeout
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
-            headers={"User-Agent": f"domainkit/{__version__}", "Accept-Encoding": "identity"},
-            auth=login.auth(),
-            verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-            follow_redirects=False,
-        )
+        self._client = make_client(connect_timeout, read_timeout)
+        self._watch = HeaderWatch(connect_timeout + 2 * read_timeout)
 
     def close(self) -> None:
         self._client.close()
 
     def open(self, start: int = 0, stop: int | None = None, validator: str | None = None) -> Answer:
         headers = dict(self._headers)
+        if validator is not None and not _sendable(validator):
+            start, stop, validator = 0, None, None
         if start or stop is not None:
             headers["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
             if validator is not None:
@@ -80,13 +79,16 @@ class HttpSource:
         request = self._client.build_request("GET", self._first, headers=headers)
         digest, passed = None, 0
         while True:
-            response = self._client.send(request, stream=True)
+            request.url = DiscreetURL(request.url)  # httpx logs it
+            with self._watch.over(request):
+                response = self._client.send(request, stream=True)
+            self._watch.know(response)
             if self._hub:
                 digest = digest or hugging_face.digest(response.headers)
             following = response.next_request
             if following is None and self._drive and _leads_on(response):
                 page = self._page(response)
-                to = google_drive.next_step(page, str(request.url))
+                to = google_drive.next_step(page, str(httpx.URL(request.url)))
                 following = self._client.build_request("GET", to, headers=headers)
             if following is None:
                 return response, digest
@@ -95,7 +97,8 @@ class HttpSource:
             if passed > _MAX_REDIRECTS:
                 raise GiveUp(f"redirects more than {_MAX_REDIRECTS} times, last to {request.url}")
             if request.url.scheme == "https" and following.url.scheme != "https":
-                raise GiveUp(f"redirects from https to {following.url}, which is refused")
+                to = str(DiscreetURL(following.url))
+                raise GiveUp(f"redirects from https to {to}, which is refused")
             request = following
 
     def _page(self, response: httpx.Response) -> str:
@@ -147,7 +150,7 @@ class HttpSource:
     ) -> Answer:
         """A 206 that begins where it was asked to, ends no later, and says so."""
         said = response.headers.get("Content-Range", "").strip()
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", said)
+        found = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", said)
         bad = BadRange(f"{_status(response)} with another range than asked for")
         if found is None or _encoded(response):
             raise bad
@@ -168,6 +171,8 @@ class HttpSource:
         named = (date or validator) if validator and not validator.startswith('"') else tag
         if validator is None:
             named = _validator(response.headers)
+        elif named is not None and not _sendable(named):
+            named = None
         return Answer(
             chunks=_bytes(response, False, self._timeout),
             start=start,
@@ -199,18 +204,14 @@ class _told:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
             raise GiveUp(f"{error}") from error
-        if isinstance(error, (httpx.InvalidURL, httpx.DecodingError)):
+        if isinstance(error, httpx.DecodingError):
             raise GiveUp(f"{error}") from error
+        if isinstance(error, (httpx.InvalidURL, UnicodeError)):  # it may hold a part of a password
+            raise GiveUp("is, or leads to, an address that is not well formed") from None
         if isinstance(error, _TROUBLE):
             if bad := _bad_certificate(error):
                 raise GiveUp(f"the server's certificate is not valid ({bad})") from error
             raise Retry(_words(error)) from error
-
-
-@lru_cache(maxsize=4)
-def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """Whom to trust, read once for all fetches: it takes 30 ms."""
-    return httpx.create_ssl_context()
 
 
 def _bytes(response: httpx.Response, encoded: bool, timeout: float) -> Iterator[bytes]:
@@ -240,7 +241,7 @@ def _bytes(response: httpx.Response, encoded: bool, timeout: float) -> Iterator[
 
 def _unpacked(response: httpx.Response) -> Iterator[bytes]:
     """The body without its coding; httpx would take one that breaks off for a whole one."""
-    coding = response.headers["Content-Encoding"].strip().lower()
+    coding = _coding(response)
     if coding not in ("gzip", "x-gzip", "deflate"):
         raise GiveUp(f"sends the file coded as {coding!r}, which nobody asked for")
     wbits = 15 if coding == "deflate" else 31
@@ -281,25 +282,32 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     RFC 9110 8.8.2.2: a date is strong when it is at least a second before the answer's own.
     """
     tag = headers.get("ETag", "")
-    if tag.startswith('"'):
+    if tag.startswith('"') and _sendable(tag):
         return str(tag)
-    modified = headers.get("Last-Modified")
+    modified = headers.get("Last-Modified", "")
     try:
-        before = parsedate_to_datetime(modified or "")
+        before = parsedate_to_datetime(modified)
         now = parsedate_to_datetime(headers.get("Date", ""))
-        return modified if (now - before).total_seconds() >= 1 else None
-    except (TypeError, ValueError):
+        strong = _sendable(modified) and (now - before).total_seconds() >= 1
+        return str(modified) if strong else None
+    except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _sendable(validator: str) -> bool:
+    """Whether it can be sent back in a header."""
+    return validator.isascii() and validator.isprintable()
 
 
 def _promised(headers: Mapping[str, str], whole: bool) -> str | None:
     """The digest that a server sends for the whole file, whatever part it sends.
 
     RFC 9530's ``Repr-Digest``, Google Cloud Storage's ``x-goog-hash``, and, for a whole answer, the
-    old ``Content-MD5``.
+    old ``Content-MD5``. Google's is that of the stored bytes, which it may unpack on the way.
     """
     said = re.findall(r"(sha-256|sha-512)=:([\w+/=]+):", headers.get("Repr-Digest", ""), re.I)
-    said += re.findall(r"(md5)=([\w+/=]+)", headers.get("x-goog-hash", ""))
+    if headers.get("x-goog-stored-content-encoding", "identity").strip().lower() == "identity":
+        said += re.findall(r"(md5)=([\w+/=]+)", headers.get("x-goog-hash", ""))
     if whole and "Content-MD5" in headers:
         said.append(("md5", headers["Content-MD5"]))
     for name, text in said:
@@ -318,12 +326,17 @@ def _encoded(response: httpx.Response) -> bool:
 
     A ``.gz`` file sent with ``Content-Encoding: gzip`` is a widespread mistake and taken as it is.
     """
-    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    return coding not in ("", "identity") and not re.search(r"\.t?gz$", response.url.path)
+    return bool(_coding(response)) and not re.search(r"\.t?gz$", response.url.path)
+
+
+def _coding(response: httpx.Response) -> str:
+    """How the body is compressed for the way; "" where it is not."""
+    said = response.headers.get("Content-Encoding", "").lower().split(",")
+    return ", ".join(one for one in map(str.strip, said) if one not in _NO_COMPRESSION)
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.strip().isdecimal() else None
+    return int(text) if text is not None and re.fullmatch(r"\s*\d{1,18}\s*", text) else None
 
 
 def _status(response: httpx.Response) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from domainkit.cache.mirrors import without_login
 from domainkit.errors import FetchError
 
 __all__ = ["address", "advice", "digest", "headers", "is_hub"]
@@ -126,7 +127,8 @@ def advice(code: int, headers: Mapping[str, str], url: str) -> str | None:
         return None
     known = {key.lower(): value for key, value in headers.items()}
     error, message = known.get("x-error-code", ""), known.get("x-error-message", "").strip()
-    page = (address(url) if url.startswith("hf://") else url).partition("/resolve/")[0]
+    page = address(url) if url.startswith("hf://") else url
+    page = without_login(page).partition("/resolve/")[0]
     tokens = "https://huggingface.co/settings/tokens"
     if error == "GatedRepo":
         sent = "The token that was sent has no access yet" if _token() else "No token was sent"

@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 from domainkit.cache.digest import Digest, Sums
 from domainkit.cache.files import UNFINISHED, sync_folder
 from domainkit.cache.locks import lock
-from domainkit.cache.sources.base import Answer, GiveUp, Retry
+from domainkit.cache.sources.base import Answer, Changed, GiveUp, Retry
 from domainkit.errors import DigestError, FetchError
 from domainkit.progress import bar
 
@@ -42,7 +42,10 @@ class FileSource:
             start, stop = 0, None
         file.seek(start)
         return Answer(
-            chunks=_chunks(file, start, total if stop is None else min(stop, total), self._chunk),
+            chunks=_chunks(
+                *(file, version, start, total if stop is None else min(stop, total)),
+                size=self._chunk,
+            ),
             start=start,
             stop=stop,
             total=total,
@@ -112,7 +115,7 @@ def place(
     except GiveUp as error:
         raise FetchError(f"{source}: {error}.") from error
     with file:
-        total = _version(file)[1]
+        version, total = _version(file)
         if size not in (None, total):
             raise DigestError(f"{source}: expected {size:,} bytes, got {total:,}.")
         name = f"place-{final.parent.parent.name}-{final.parent.name}-{final.name}"
@@ -123,7 +126,7 @@ def place(
                 final.parent.mkdir(parents=True, exist_ok=True)
                 sums = Sums(promise.algorithm if promise else "sha256")
                 with growing.open("wb") as out:
-                    for data in _chunks(file, 0, total):
+                    for data in _chunks(file, version, 0, total):
                         out.write(data)
                         sums.update(data)
                         shown.advance(len(data))
@@ -149,9 +152,10 @@ def place(
     return final
 
 
-def _chunks(file: IO[bytes], start: int, stop: int, size: int = 1 << 20) -> Iterator[bytes]:
-    """The bytes of an open file; Retry where that fails, or where it changed meanwhile."""
-    version = _version(file)[0]
+def _chunks(
+    file: IO[bytes], version: str, start: int, stop: int, size: int = 1 << 20
+) -> Iterator[bytes]:
+    """The bytes of an open file; Retry where that fails, Changed where it is not ``version``."""
     try:
         while start < stop and (data := file.read(min(size, stop - start))):
             start += len(data)
@@ -160,7 +164,7 @@ def _chunks(file: IO[bytes], start: int, stop: int, size: int = 1 << 20) -> Iter
     except OSError as error:  # a network folder that went away, a bad disk
         raise Retry(f"cannot be read on ({error.strerror or error})") from error
     if changed:
-        raise Retry("changed while it was read")
+        raise Changed("changed while it was read")
 
 
 def _opened(path: Path) -> IO[bytes]:

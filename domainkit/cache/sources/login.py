@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from base64 import b64encode
 from collections.abc import Generator, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import httpx
@@ -56,8 +58,11 @@ class Login(httpx.Auth):
 def auth() -> Login | None:
     """What ``.netrc`` knows; None where there is no such file.
 
+    One that is not understood is left alone, with a RuntimeWarning that names the line: most files
+    need no login.
+
     Raises:
-        FetchError: there is one that cannot be read or understood; names the line.
+        FetchError: there is one that cannot be read.
     """
     file = _file()
     if file is None:
@@ -69,7 +74,17 @@ def auth() -> Login | None:
             f"{file}: cannot be read ({error.strerror}). Allow reading it, or set NETRC to another "
             "file."
         ) from error
-    return Login(_read(text, file))
+    try:
+        return Login(_read(text, file))
+    except _MalformedError as error:
+        _warn(str(error))
+        return None
+
+
+@lru_cache(maxsize=8)
+def _warn(text: str) -> None:
+    """Says it once in the life of the process, however many files are fetched."""
+    warnings.warn(text, RuntimeWarning, stacklevel=3)
 
 
 def _file() -> Path | None:
@@ -123,8 +138,12 @@ def _words(line: str) -> Iterator[tuple[str, str]]:
         yield found[0], re.sub(r"\\(.)", r"\1", found[2] if found[1] is None else found[1])
 
 
-def _malformed(file: Path, line: int, what: str) -> FetchError:
-    return FetchError(
+class _MalformedError(ValueError):
+    """The file is not understood."""
+
+
+def _malformed(file: Path, line: int, what: str) -> _MalformedError:
+    return _MalformedError(
         f"{file}, line {line}: {what}. Expected `machine <host> login <name> password <password>`; "
-        "mend the line, or set NETRC to another file."
+        "mend the line, or set NETRC to another file. Until then no login of it is used."
     )

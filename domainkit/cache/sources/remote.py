@@ -25,7 +25,8 @@ from datetime import datetime
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from domainkit.cache.sources.base import Answer, GiveUp, Retry
+from domainkit.cache.mirrors import without_login
+from domainkit.cache.sources.base import Answer, Changed, GiveUp, Retry
 from domainkit.cache.sources.remote_errors import judged
 from domainkit.errors import FetchError, MissingExtraError
 
@@ -58,8 +59,7 @@ class FsspecSource:
         self._chunk = chunk
         self._lock = threading.Lock()
         self._found: tuple[Any, str] | None = None
-        secret = f":{parts.password}@" if parts.password else "@"
-        self.url = url.replace(secret, "@", 1)
+        self.url = without_login(url)
         self._check_library()
 
     def open(self, start: int = 0, stop: int | None = None, validator: str | None = None) -> Answer:
@@ -135,7 +135,7 @@ class FsspecSource:
         except Exception as error:
             raise judged(error, self._extra) from error
         if None not in (version, now) and now != version:
-            raise Retry("changed while it was read")
+            raise Changed("changed while it was read")
 
     def _now(self, path: str) -> str | None:
         files = self._files()[0]

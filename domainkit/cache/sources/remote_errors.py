@@ -10,7 +10,7 @@ import errno
 import ssl
 from collections.abc import Iterator
 
-from domainkit.cache.sources.base import GiveUp, Retry
+from domainkit.cache.sources.base import Changed, GiveUp, Retry
 
 __all__ = ["judged"]
 
@@ -67,7 +67,7 @@ def judged(error: Exception, extra: str) -> Retry | GiveUp:
     if isinstance(error, PermissionError) or names & _NO_LOGIN or code in (401, 403):
         return GiveUp(f"access is denied ({said}). {_advice(extra)}")
     if "FileExpired" in names:
-        return Retry("changed while it was read")
+        return Changed("changed while it was read")
     passing = (ConnectionError, TimeoutError, asyncio.TimeoutError, EOFError)
     if isinstance(error, passing) or names & _LINE or code >= 500 or code in (408, 429):
         return Retry(f"connection failed: {said}")

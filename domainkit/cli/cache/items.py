@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,7 +53,7 @@ class Item:
 def contents(uses: Uses) -> dict[str, list[Item]]:
     """What is in the cache by kind, the last used first."""
     kept = {
-        "files": [_file(same, uses) for same in by_content(cache.entries())],
+        "files": [i for same in by_content(cache.entries()) if (i := _file(same, uses))],
         "prepared": [_prepared(split) for split in all_prepared()],
         "unfinished": [_unfinished(left, uses) for left in unfinished(cache.home())],
         "quarantined": [_quarantined(put) for put in quarantined(cache.home()) if put.name],
@@ -98,13 +98,17 @@ def agreed(question: str, yes: bool, otherwise: str) -> None:
         raise typer.Exit(1)
 
 
-def _file(same: list[cache.Entry], uses: Uses) -> Item:
+def _file(same: list[cache.Entry], uses: Uses) -> Item | None:
     first = same[0]
+    try:
+        count = first.path.stat().st_size
+    except OSError:  # somebody took it away while we listed
+        return None
     keys = [entry.key for entry in same]
     published = [entry.digest for entry in same if entry.digest]
     return Item(
         label=first.path.name,
-        size=first.path.stat().st_size,
+        size=count,
         last_used=max(entry.last_used for entry in same),
         users=uses.of(keys),
         facts={
@@ -157,20 +161,19 @@ def _quarantined(put: Quarantined) -> Item:
         last_used=put.since,
         users=tuple(put.why.get("used_by", ())),
         facts={"path": str(put.folder / put.name), "why": put.why},
-        take=partial(_delete, put),
+        locks=lambda: (put.lock,),
+        take=put.take,
     )
-
-
-def _delete(put: Quarantined) -> bool:
-    put.delete()
-    return True
 
 
 def _manual() -> Iterator[Item]:
     room = cache.home() / "manual"
     for path in sorted(room.glob("*/*/*")):
         files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-        stats = [file.stat() for file in files]
+        stats = []
+        for file in files:
+            with suppress(OSError):  # somebody took it away while we listed
+                stats.append(file.stat())
         if stats:
             group, owner, name = path.relative_to(room).parts
             yield Item(

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from domainkit import cache
+from domainkit.cache.homes import check_layout, has_mark
 from domainkit.cache.scraps import Leftover, leftovers
 from domainkit.cache.upkeep import hold_unused
 from domainkit.cli.cache.group import app
@@ -20,6 +21,7 @@ from domainkit.cli.cache.items import Item, agreed, contents, day
 from domainkit.cli.options import Json
 from domainkit.cli.show import complain, document, line, plural, size, table
 from domainkit.cli.uses import all_uses
+from domainkit.errors import FetchError
 from domainkit.prepared import store_leftovers
 
 __all__ = ["prune"]
@@ -68,6 +70,7 @@ def prune(
     """
     age = None if older_than is None else parse_age(older_than)
     most = None if max_size is None else parse_size(max_size)
+    _must_be_ours()
     kept = contents(all_uses())
     manual = sum(item.size for item in kept.pop("manual"))
     items = [item for group in kept.values() for item in group]
@@ -93,6 +96,17 @@ def prune(
         _document(plan, done, stays, manual)
     else:
         _tell(plan, done, dry_run, stays, most)
+
+
+def _must_be_ours() -> None:
+    """Somebody may have set DOMAINKIT_HOME to a folder with other things in it."""
+    base = cache.home()
+    check_layout(base)
+    if base.is_dir() and not has_mark(base) and any(base.iterdir()):
+        raise FetchError(
+            f"{base}: is not known to be a cache (it has no layout.json), so nothing is removed "
+            "there. Set DOMAINKIT_HOME to the folder of the cache; `domainkit doctor` shows it."
+        )
 
 
 def make_plan(items: Iterable[Item], age: float | None, most: int | None, now: float) -> Plan:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from domainkit import cache
+from domainkit.cache.homes import check_layout
 from domainkit.cache.records import Entry, read_records
 from domainkit.cache.scraps import Unfinished, unfinished
 from domainkit.cli.cache.group import app
@@ -54,6 +55,7 @@ def rm(
       domainkit cache rm own/my-photos
     """
     names = list(dict.fromkeys(names))
+    check_layout(cache.home())
     uses = all_uses()
     splits = [split for name in names for split in _splits(name)]
     keys = {key_for(s) for n in names if n in uses.cards for s in files_of(uses.cards[n]) if s.urls}
@@ -111,12 +113,14 @@ def _files(going: Sequence[Entry]) -> Iterator[_Thing]:
     left = {entry.key: entry.sha256 for entry in read_records(cache.home())}
     for entry in going:
         left.pop(entry.key, None)
-        there = entry.path.is_file()
-        if there and entry.sha256 in left.values():
+        try:
+            free = entry.path.stat().st_size
+        except OSError:  # somebody may take it away while we look
+            free = None
+        if free is not None and entry.sha256 in left.values():
             label = f"the record of {entry.path.name}, whose bytes another entry has too"
             yield _Thing(label, 0, partial(cache.remove, entry))
-        elif there:
-            free = entry.path.stat().st_size
+        elif free is not None:
             yield _Thing(str(entry.path), free, partial(cache.remove, entry))
         else:
             label = f"the record of {entry.path.name}, whose bytes are gone"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ def _split(split: Prepared, shown: Progress) -> Finding:
         except StoreError as error:
             if isinstance(error.__cause__, PermissionError):
                 raise error.__cause__ from None
-            return str(error).partition(": remove ")[0]
+            return re.split(": (?:remove|run) ", str(error), maxsplit=1)[0]
         return None if rows == split.rows else f"expected {split.rows} rows, got {rows}"
 
     place = split.folder.relative_to(cache.home()).as_posix()
@@ -160,11 +161,14 @@ def _judge(
     """Checks one thing, and puts it aside where it is damaged and still the one that was read."""
     count = _size(path)
     gone = Finding(str(path), 0, "ok", "was removed meanwhile", users, trusted)
+    before = None
     try:
         before = _version(path)
         fault = check()
-    except FileNotFoundError:
-        return gone
+    except FileNotFoundError as error:
+        if not os.path.lexists(path):
+            return gone
+        fault = f"cannot be read ({error})"
     except PermissionError as error:
         return Finding(str(path), count, "unread", str(error), users, trusted)
     except OSError as error:  # a bad disk
@@ -178,9 +182,9 @@ def _judge(
                 target = put_aside(cache.home(), identity, path, {"why": fault, **why})
             else:
                 fault += "; somebody has replaced it meanwhile"
-    except FileNotFoundError:
-        return gone
     except (FetchError, OSError) as error:
+        if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
+            return gone
         fault += f"; it stays there, as the cache cannot be written ({error})"
     place = None if target is None else str(target)
     return Finding(str(path), count, "damaged", fault, users, trusted, place)

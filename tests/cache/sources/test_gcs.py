@@ -52,7 +52,7 @@ def test_fetch(google):
         assert (answer.total, answer.ranges) == (len(DATA), True)
         assert answer.digest == "md5:" + MD5.hexdigest()
         assert b"".join(answer.chunks) == DATA[5:99]
-    path = cache.fetch(URL, policy=cache.Policy(large=1 << 20, piece=2 << 20))
+    path = cache.fetch(URL, policy=cache.Policy(large=1 << 20, piece=2 << 20, enough=float("inf")))
     assert path.read_bytes() == DATA
 
 

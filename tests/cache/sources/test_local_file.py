@@ -10,8 +10,9 @@ import threading
 import pytest
 
 from domainkit import cache
+from domainkit.cache.digest import Sums
 from domainkit.cache.sources import local_file, open_source
-from domainkit.cache.sources.base import GiveUp, Retry
+from domainkit.cache.sources.base import Changed, GiveUp, Retry
 from domainkit.cache.sources.local_file import FileSource, path_of, place
 from domainkit.errors import DigestError, FetchError
 
@@ -67,8 +68,28 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(file):
     next(answer.chunks)
     with file.open("ab") as more:
         more.write(b"x")
-    with answer, pytest.raises(Retry, match="changed while it was read"):
+    with answer, pytest.raises(Changed, match="changed while it was read"):
         list(answer.chunks)
+
+
+def test_a_file_that_grows_before_the_first_read_is_noticed(file):
+    answer = FileSource(file.as_uri(), chunk=100).open()
+    with file.open("ab") as more:
+        more.write(b"x")
+    with answer, pytest.raises(Changed, match="changed while it was read"):
+        list(answer.chunks)
+
+
+def test_place_notices_a_file_that_grows_before_the_first_read(file, tmp_path, monkeypatch):
+    def grow(algorithm):
+        with file.open("ab") as more:
+            more.write(b"x")
+        return Sums(algorithm)
+
+    monkeypatch.setattr(local_file, "Sums", grow)
+    with pytest.raises(FetchError, match=r"changed while it was read\. Try again"):
+        place(file, tmp_path / "down" / "a.bin")
+    assert os.listdir(tmp_path / "down") == []
 
 
 def test_a_read_that_fails_is_worth_another_try(file, monkeypatch):

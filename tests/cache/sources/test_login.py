@@ -10,6 +10,7 @@ import pytest
 from support.faults import redirect
 from support.server import FileServer
 
+from domainkit import cache
 from domainkit.cache.sources import login
 from domainkit.errors import FetchError
 
@@ -141,13 +142,22 @@ def test_words_are_read_as_python_reads_them(home, text):
         ("machine", 1, "nothing after 'machine'"),
     ],
 )
-def test_a_malformed_file_is_refused_by_line(home, text, line, what):
+def test_a_malformed_file_is_told_by_line_and_not_used(home, text, line, what):
     file = write(home / ".netrc", text)
-    with pytest.raises(FetchError) as caught:
-        login.auth()
-    assert f"{file}, line {line}: " in str(caught.value) and what in str(caught.value)
-    assert "Expected `machine <host>" in str(caught.value)
-    assert "secret" not in str(caught.value)
+    with pytest.warns(RuntimeWarning) as caught:
+        assert login.auth() is None
+    [told] = map(str, (warning.message for warning in caught))
+    assert f"{file}, line {line}: " in told and what in told
+    assert "Expected `machine <host>" in told and "secret" not in told
+    assert login.auth() is None  # and no second warning, which would be an error here
+
+
+def test_a_malformed_file_blocks_no_download(home, tmp_path, monkeypatch):
+    write(home / ".netrc", "machin a login b password c")
+    monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "cache"))
+    (tmp_path / "a").write_bytes(b"x")
+    with FileServer(tmp_path) as server, pytest.warns(RuntimeWarning, match="line 1"):
+        assert cache.fetch(server.url + "/a").read_bytes() == b"x"
 
 
 def test_a_file_that_cannot_be_read_is_told(home, monkeypatch):

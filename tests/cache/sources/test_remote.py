@@ -16,7 +16,7 @@ import pytest
 
 from domainkit import cache
 from domainkit.cache.sources import open_source
-from domainkit.cache.sources.base import GiveUp, Retry
+from domainkit.cache.sources.base import Changed, GiveUp, Retry
 from domainkit.cache.sources.remote_errors import judged
 from domainkit.errors import FetchError, MissingExtraError
 
@@ -72,7 +72,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(files):
     answer = FsspecSource(URL, chunk=100).open()
     next(answer.chunks)
     files.pipe_file("/bucket/a folder/a.bin", DATA[::-1])
-    with pytest.raises(Retry, match="changed while it was read"):
+    with pytest.raises(Changed, match="changed while it was read"):
         list(answer.chunks)
 
 
