@@ -132,7 +132,7 @@ def test_a_deadline_ends_it_whatever_the_server_does(mode, fault, server, home, 
     start = time.monotonic()
     with pytest.raises(FetchError, match="time of") as caught:
         fetch(server.url + NAME, digest=SHA if mode.digest else None, policy=policy)
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 5
     assert server.url + NAME in str(caught.value)
     left = look(home)
     assert not (left.files or left.records or left.others)

@@ -303,7 +303,7 @@ def _partial_files() -> list[Path]:
 def test_when_the_one_that_fetches_is_killed_another_goes_on(served: FileServer) -> None:
     gate = Gate(after=len(HUGE) - 1000)
     seconds, _ = take_over(served, {"jobs": 1}, gate, lambda: _held() > len(HUGE) // 4)
-    assert seconds < 1.0
+    assert seconds < 10  # a busy machine; one that waits for a time limit would take 30
     first, second = served.requests
     assert first.range is None
     start = int(str(second.range).removeprefix("bytes=").partition("-")[0])
@@ -331,7 +331,7 @@ def test_when_the_one_that_fetches_ranges_is_killed_another_goes_on(served: File
         return len(held) == 4 and _held() >= sum(stop - start for start, stop in early)
 
     seconds, before = take_over(served, policy, gate, ready)
-    assert seconds < 1.0
+    assert seconds < 10  # a busy machine; one that waits for a time limit would take 30
     assert_partition(sorted([*early, *held]), 0, max(stop for _, stop in held))
     there = max(stop for _, stop in early)
     # what was there is not asked for again, apart from what was written and not yet counted
