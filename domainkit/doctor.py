@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from domainkit import cache
+from domainkit.cache.mirrors import offline
 from domainkit.cards import DOMAINS
 from domainkit.errors import FetchError
 from domainkit.probe import Answer, ask
@@ -322,8 +323,7 @@ def _environment() -> Iterator[Check]:
         for name, value in sorted(os.environ.items())
         if name.startswith("DOMAINKIT_")
     }
-    off = values.get("OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
-    network = "forbidden by DOMAINKIT_OFFLINE" if off else "used when a file is missing"
+    network = "forbidden by DOMAINKIT_OFFLINE" if offline() else "used when a file is missing"
     yield Check("network", "ok", network)
     for name, value in values.items():
         state, shown, fix = _variable(name, value)

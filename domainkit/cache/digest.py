@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,13 @@ class Sums:
         return f"{self._crc:08x}" if algorithm == "crc32" else self._hashes[algorithm].hexdigest()
 
 
-def sums_of(path: Path, algorithm: str = "sha256") -> Sums:
-    """The digests of a file on disk.
+def sums_of(
+    path: Path, *algorithms: str, advance: Callable[[int], None] = lambda count: None
+) -> Sums:
+    """The digests of a file on disk: its sha256, and the algorithms asked for.
+
+    Args:
+        advance: told how many more bytes were read.
 
     Example:
         >>> import tempfile
@@ -85,8 +91,9 @@ def sums_of(path: Path, algorithm: str = "sha256") -> Sums:
         ...     sums_of(path, "crc32").hex("crc32")
         '352441c2'
     """
-    sums = Sums(algorithm)
+    sums = Sums(*algorithms)
     with path.open("rb") as file:
         while data := file.read(_CHUNK):
             sums.update(data)
+            advance(len(data))
     return sums

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from domainkit import progress as progress_module
 from domainkit.cache.digest import Digest
 from domainkit.cache.layout import Slot, slot_for, touch
 from domainkit.cache.locks import FULL, Held, lock
-from domainkit.cache.mirrors import mirrored, without_login
+from domainkit.cache.mirrors import mirrored, offline, without_login
 from domainkit.cache.pages import looks_like_page
 from domainkit.cache.partial import Partial
 from domainkit.cache.policy import Policy
@@ -82,7 +81,7 @@ def fetch(
     for url in wanted:
         check_address(url)
     addresses = [*mirrored(wanted), *wanted]
-    if _offline():
+    if offline():
         addresses = [url for url in addresses if is_local(url)]
     return _find_or_bring(
         *(wanted, addresses, digest, size),
@@ -138,13 +137,13 @@ def _find_or_bring(
     found = slot.find(size)
     if found is None and not addresses:
         found = slot.reuse(shown, promise, size)
-    if found is None:
-        if not addresses:
+        if found is None:
             raise OfflineError(
                 f"{shown[0]}: is not in the cache at {slot.base} and "
                 "DOMAINKIT_OFFLINE forbids fetching it. Unset DOMAINKIT_OFFLINE, or fetch it where "
                 "there is a network and share that cache by DOMAINKIT_HOME."
             )
+    if found is None:
         patience = policy or Policy.from_environment()
         until = None if patience.deadline is None else patience.monotonic() + patience.deadline
         with (
@@ -160,17 +159,10 @@ def _find_or_bring(
             # another process may have fetched it while we waited, or under another key before
             found = slot.find(size) or slot.reuse(shown, promise, size)
             if found is None:
-                job = _Job(
-                    *(slot, wanted, addresses, promise, size, patience, until, unwanted),
-                    offline=_offline() and bool(addresses),
-                )
+                job = _Job(slot, shown, addresses, promise, size, patience, until, unwanted)
                 return job.run(held, progress)
     touch(slot)
     return found.path
-
-
-def _offline() -> bool:
-    return os.environ.get("DOMAINKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
 @contextmanager
@@ -215,15 +207,13 @@ class _Job:
     policy: Policy
     until: float | None
     unwanted: Callable[[], bool] | None
-    offline: bool
 
     def run(self, held: Held, progress: bool | None) -> Path:
         from domainkit.cache.ranges import OutOfTimeError, UnwantedError
         from domainkit.cache.sources.base import GiveUp
 
         algorithm = self.promise.algorithm if self.promise else "sha256"
-        here = [without_login(url) for url in self.urls]
-        expected = self.promise or self.slot.remembered(self.size, here)
+        expected = self.promise or self.slot.remembered(self.size, self.urls)
         failures: list[str] = []
         mismatch = False
         place = self.slot.partial
@@ -260,13 +250,13 @@ class _Job:
                     ) from error
                 sums = partial.finish()
                 partial.seal()
-                path = self.slot.publish(partial.path, here, self.promise, sums)
+                path = self.slot.publish(partial.path, self.urls, self.promise, sums)
                 partial.forget()
                 return path
             if any(failure.endswith("attempts)") for failure in failures):
                 hint = "Try again later, or set DOMAINKIT_MIRROR to a server that has the file."
             kind = DigestError if mismatch else FetchError
-            if self.offline and not mismatch:
+            if offline() and not mismatch:
                 kind, hint = OfflineError, "DOMAINKIT_OFFLINE forbids to ask anywhere else."
             raise kind("\n  ".join([f"{self.slot.name} could not be fetched.", *failures, hint]))
 

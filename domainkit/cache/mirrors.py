@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from domainkit.errors import FetchError
 
-__all__ = ["mirrored", "without_login"]
+__all__ = ["mirrored", "offline", "without_login"]
 
 # Parameters that hold a secret. A file may be named by `key=`: only what is long and has no dot or
 # slash in it is taken for a secret there.
@@ -55,6 +55,18 @@ def mirrored(urls: Sequence[str]) -> list[str]:
             query = f"?{parts.query}" if parts.query else ""
             found.append(f"{mirror.rstrip('/')}/{host}{parts.path}{query}")
     return found
+
+
+def offline() -> bool:
+    """Whether DOMAINKIT_OFFLINE forbids the network.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, {"DOMAINKIT_OFFLINE": "No"}):
+        ...     offline()
+        False
+    """
+    return os.environ.get("DOMAINKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
 def without_login(url: str) -> str:

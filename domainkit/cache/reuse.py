@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from domainkit.cache.digest import Digest, Sums
+from domainkit.cache.digest import Digest, sums_of
 from domainkit.cache.records import Entry, read_records
 from domainkit.progress import bar
 
 __all__ = ["candidate", "hold_to"]
-
-_CHUNK = 1 << 20
 
 
 def candidate(
@@ -59,15 +57,9 @@ def candidate(
 
 def hold_to(entry: Entry, promise: Digest) -> bool:
     """Whether the bytes on disk are those recorded, and have the promised digest too."""
-    sums = Sums(promise.algorithm)
     try:
-        with (
-            bar(f"check {entry.path.name}", entry.size, "B") as shown,
-            entry.path.open("rb") as file,
-        ):
-            while data := file.read(_CHUNK):
-                sums.update(data)
-                shown.advance(len(data))
+        with bar(f"check {entry.path.name}", entry.size, "B") as shown:
+            sums = sums_of(entry.path, promise.algorithm, advance=shown.advance)
     except OSError:
         return False
     return sums.hex("sha256") == entry.sha256 and promise.matches(sums)

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
-from domainkit.cache.digest import Digest, Sums
+from domainkit.cache.digest import Digest, sums_of
 from domainkit.cache.homes import check_layout, home
 from domainkit.cache.records import PENDING, RECORD, Entry, blob_folder, read_records
 from domainkit.errors import DigestError, FetchError
@@ -27,12 +27,9 @@ __all__ = [
     "entries",
     "fault_of",
     "hold_unused",
-    "read_sums",
     "remove",
     "verify",
 ]
-
-_CHUNK = 1 << 20
 
 
 def entries() -> Iterator[Entry]:
@@ -90,22 +87,13 @@ def fault_of(same: Sequence[Entry], advance: Callable[[int], None]) -> str | Non
     """
     promises = [Digest.parse(entry.digest) for entry in same if entry.digest]
     promises.append(Digest("sha256", same[0].sha256))
-    sums = read_sums(same[0].path, {promise.algorithm for promise in promises}, advance)
+    algorithms = {promise.algorithm for promise in promises}
+    sums = sums_of(same[0].path, *algorithms, advance=advance)
     for promise in promises:
         if not promise.matches(sums):
             got = sums.hex(promise.algorithm)
             return f"expected {promise}, got {promise.algorithm}:{got}"
     return None
-
-
-def read_sums(path: Path, algorithms: set[str], advance: Callable[[int], None]) -> Sums:
-    """The digests of a file on disk, with progress."""
-    sums = Sums(*algorithms)
-    with path.open("rb") as file:
-        while data := file.read(_CHUNK):
-            sums.update(data)
-            advance(len(data))
-    return sums
 
 
 def remove(entry: Entry) -> bool:

@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from domainkit import cache
-from domainkit.cache.digest import Digest
+from domainkit.cache.digest import Digest, sums_of
 from domainkit.cache.homes import shared_homes
-from domainkit.cache.upkeep import read_sums
 from domainkit.cards import DIGESTS, Card, FileSpec
 from domainkit.cli.held import HeldFile, Prepared, held_file, prepared_split
 from domainkit.cli.names import find
@@ -121,7 +120,7 @@ def _check(path: Path, spec: FileSpec, advance: Callable[[int], None]) -> None:
     if spec.digest is None:
         return
     promise = Digest.parse(spec.digest)
-    sums = read_sums(path, {promise.algorithm}, advance)
+    sums = sums_of(path, promise.algorithm, advance=advance)
     if not promise.matches(sums):
         got = f"{promise.algorithm}:{sums.hex(promise.algorithm)}"
         raise DigestError(f"{path}: is damaged: expected {promise}, got {got}")
