@@ -303,7 +303,7 @@ class Transfer:
     def _help(self) -> None:
         """Brings runs of pieces until none is left, or until there is trouble."""
         try:
-            while not self._stop and not self._policy.connections.wanted:
+            while not (self._stop or self._trouble or self._policy.connections.wanted):
                 run = self._claims.claim()
                 if run is None:
                     return

@@ -174,9 +174,16 @@ class Handler(BaseHTTPRequestHandler):
                 return
 
     def send(self, data: bytes) -> None:
-        self.wfile.write(data)
+        self._count(len(data))  # before: who has read the last byte may ask at once
+        try:
+            self.wfile.write(data)
+        except OSError:
+            self._count(-len(data))
+            raise
+
+    def _count(self, sent: int) -> None:
         with self.server.owner.lock:
-            self.server.owner.sent[self.name] += len(data)
+            self.server.owner.sent[self.name] += sent
 
     def reply(self, code: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         """A whole answer made of ``body``."""
