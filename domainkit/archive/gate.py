@@ -64,8 +64,15 @@ class Gate:
 
     def note(self, name: str) -> Note:
         """The note of an earlier file of exactly that name; None if there is none."""
-        key = name if self.limits.case_clashes else folded(name)
-        return self.notes.get(key) if self.written.get(key, key) == name else None
+        return self.notes.get(self._key(name)) if self._known(name) else None
+
+    def is_link(self, name: str) -> bool:
+        """Whether an earlier member of a tar has exactly that name and is a symbolic link."""
+        return self._known(name) and self.notes[self._key(name)] is None
+
+    def same_link(self, name: str) -> None:
+        """Another name of an earlier symbolic link."""
+        self._take(name, None)
 
     def link(self, name: str, target: str) -> None:
         """A symbolic link, which is passed over: its name is taken all the same."""
@@ -84,10 +91,17 @@ class Gate:
             raise self.refuse(name, f"is a link that leaves the archive, to {target!r}")
         return where
 
+    def _key(self, name: str) -> str:
+        return name if self.limits.case_clashes else folded(name)
+
+    def _known(self, name: str) -> bool:
+        key = self._key(name)
+        return key in self.notes and self.written.get(key, key) == name
+
     def _take(self, name: str, note: Note) -> None:
         if not name:
             raise self.refuse(name, "is a file without a name")
-        key = name if self.limits.case_clashes else folded(name)
+        key = self._key(name)
         if key in self.notes:
             other = self.written.get(key, key)
             if other == name:

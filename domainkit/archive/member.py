@@ -24,6 +24,7 @@ class Member:
         name: posix path inside the archive, without a leading ``./``.
         size: expanded bytes.
         outer: the place of its archive.
+        leftover: whether macOS put it there beside a file.
     """
 
     __slots__ = ("_opener", "name", "outer", "size")
@@ -36,6 +37,11 @@ class Member:
 
     def __repr__(self) -> str:
         return f"Member({self.name!r}, {self.size:,} bytes)"
+
+    @property
+    def leftover(self) -> bool:
+        """Whether macOS put it there beside a file, for what it knows of it: it is no data."""
+        return self.name.rpartition("/")[2].startswith("._") or self.name.startswith("__MACOSX/")
 
     @property
     def place(self) -> Place:

@@ -18,7 +18,8 @@ from domainkit.errors import ArchiveError, nearest
 
 __all__ = ["read_member", "walk"]
 
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+# a member, the end of an empty zip, the marks of one that was to be split and fitted in one part
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00PK")
 
 
 def walk(
@@ -26,7 +27,8 @@ def walk(
 ) -> Iterator[Member]:
     """The files of a zip or tar(.gz/.bz2/.xz/.zst), checked for safety, in archive order.
 
-    Folders and symbolic links that stay inside are passed over; a hard link is a file. Nothing is
+    Folders and symbolic links that stay inside are passed over; a hard link is a file. A zip is one
+    by its first bytes: a program that unpacks itself is refused. Nothing is
     extracted and, but for the list of names, memory use does not grow with the archive.
 
     An archive in an archive is read by walking the member. Both then share one budget, that of the

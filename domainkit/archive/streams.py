@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import importlib
 import io
 import lzma
 import struct
-import sys
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from domainkit.archive.frames import kind_of
 from domainkit.archive.limits import Layer, Limits
 from domainkit.archive.sources import Stream, peek, source_of
-from domainkit.errors import ArchiveError, MissingExtraError
+from domainkit.errors import ArchiveError
 
 if TYPE_CHECKING:
     from domainkit.archive.member import Member
 
-__all__ = ["DAMAGE", "Guard", "expanded", "open_stream", "told", "unzstd"]
+__all__ = ["DAMAGE", "Guard", "expanded", "open_stream", "told"]
 
 # What the standard library raises on damaged input.
 DAMAGE = (
@@ -33,6 +31,7 @@ DAMAGE = (
     ValueError,
     OverflowError,
     RuntimeError,
+    IndexError,  # tarfile, where a sparse file's map is cut off
     struct.error,
     zlib.error,
     lzma.LZMAError,
@@ -47,8 +46,8 @@ def open_stream(
 
     Every byte of gzip, bzip2 and xz is covered by a checksum, which is looked at where the stream
     ends; a zstd file has one if its writer wished so, and a plain file has none. A file of several
-    packed streams one after another that is cut exactly between two of them looks whole: only a
-    digest tells.
+    packed streams one after another that is cut exactly between two of them looks whole, and so
+    does one of gzip or xz that ends in zeros in place of further streams: only a digest tells.
 
     Args:
         source: a path, a member of an archive that is being walked, or a binary stream.
@@ -88,69 +87,8 @@ def expanded(stream: BinaryIO, head: bytes, label: str) -> tuple[BinaryIO, bool]
     """The expanded stream, and whether it had been compressed at all."""
     if head.startswith(b"\x1f\x8b"):
         return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb")), True
-    if head.startswith(b"BZh"):
-        return cast(BinaryIO, bz2.BZ2File(stream)), True
-    if head.startswith(b"\xfd7zXZ\x00"):
-        return cast(BinaryIO, lzma.LZMAFile(stream)), True
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return unzstd(stream, label), True
-    return stream, False
-
-
-def unzstd(stream: BinaryIO, label: str) -> BinaryIO:
-    """The expanded bytes of zstd frames."""
-    if sys.version_info >= (3, 14):
-        zstd = importlib.import_module("compression.zstd")
-        start, error = zstd.ZstdDecompressor, zstd.ZstdError
-    else:
-        try:
-            zstd = importlib.import_module("zstandard")
-        except ImportError as missing:
-            raise MissingExtraError(
-                f"{label}: reading zstd on this Python needs the library zstandard. "
-                'Install it: pip install "domainkit[zstd]".'
-            ) from missing
-        start, error = zstd.ZstdDecompressor().decompressobj, zstd.ZstdError
-    return io.BufferedReader(_ZstdFrames(stream, start, error), 1 << 17)
-
-
-class _ZstdFrames(io.RawIOBase):
-    """Frames one after another; zstandard's own reader takes a cut-off frame for the end.
-
-    ``start()`` gives the decompressor of one frame, ``error`` is what it raises on damage.
-    """
-
-    def __init__(self, source: BinaryIO, start: Callable[[], Any], error: type[Exception]) -> None:
-        self._source = source
-        self._error = error
-        self._start = start
-        self._frame: Any = None
-        self._ready = memoryview(b"")
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            # Small bites: 4 KiB of run-length blocks already expand to 128 MiB.
-            data = self._rest or self._source.read(4096)
-            self._rest = b""
-            if not data:
-                if self._frame is not None:
-                    raise EOFError("the last zstd frame is cut off")
-                return 0
-            self._frame = self._frame or self._start()
-            try:
-                self._ready = memoryview(self._frame.decompress(data))
-            except self._error as error:
-                raise ValueError(str(error)) from error
-            if self._frame.eof:
-                self._rest, self._frame = self._frame.unused_data, None
-        count = min(len(buffer), len(self._ready))
-        buffer[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
+    kind = kind_of(head, label)
+    return (stream, False) if kind is None else (kind.open(stream), True)
 
 
 class Guard(io.RawIOBase):

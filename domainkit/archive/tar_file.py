@@ -25,6 +25,7 @@ _HEADERS = (
     tarfile.XHDTYPE,
 )
 _LONGEST_HEADER = 1 << 20
+_LONGEST_HEADERS = 2 << 20  # all that stand before the data of a member, a sparse file's map too
 _RECORD = 20 * tarfile.BLOCKSIZE  # writers fill up to it, old ones with what was in memory
 _KINDS = {
     b"7z\xbc\xaf": "a 7z archive",
@@ -32,6 +33,9 @@ _KINDS = {
     b"\x04\x22\x4d\x18": "packed by lz4",
     b"<!DO": "an HTML page",
     b"<htm": "an HTML page",
+    b"MZ": "a program: does it unpack itself? Unpack what is in it",
+    b"\x7fELF": "a program: does it unpack itself? Unpack what is in it",
+    b"#!": "a program: does it unpack itself? Unpack what is in it",
 }
 
 
@@ -60,7 +64,7 @@ class Tar:
 
     def _open(self, mode: Any, head: bytes) -> tarfile.TarFile:
         try:
-            return tarfile.open(fileobj=self._stream, mode=mode, tarinfo=_TarInfo, bufsize=1 << 16)
+            return _TarFile.open(fileobj=self._stream, mode=mode, bufsize=1 << 16)
         except tarfile.TarError as error:
             kind = next((f", {_KINDS[m]}" for m in _KINDS if head.startswith(m)), "")
             raise ArchiveError(
@@ -124,17 +128,45 @@ class Tar:
             self._stream.close()
 
 
+class _Headers:
+    """What headers are read from: tarfile would take a map of a sparse file of any length."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._left = file, _LONGEST_HEADERS
+
+    def read(self, count: int) -> bytes:
+        self._left -= count
+        if self._left < 0:
+            raise tarfile.ReadError(f"more than {_LONGEST_HEADERS:,} bytes of headers")
+        data: bytes = self._file.read(count)
+        return data
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+
 class _TarInfo(tarfile.TarInfo):
     """A header that fails loudly: tarfile takes a broken or missing one for the end."""
 
     @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+    def fromtarfile(cls, tar: Any) -> Self:
+        file = tar.fileobj
+        tar.fileobj = _Headers(file)
         try:
             return super().fromtarfile(tar)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise  # a block of zeros: the true end
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"at byte {tar.offset}: {error}") from error
+        finally:
+            tar.fileobj = file
+
+    def _proc_pax(self, tar: Any) -> Any:
+        if self.type == tarfile.XGLTYPE:  # what all later members carry along
+            tar.carried += self.size
+            if tar.carried > _LONGEST_HEADER:
+                raise tarfile.ReadError(f"{tar.carried:,} bytes of headers for all members")
+        return cast(Any, super())._proc_pax(tar)
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> Self:
@@ -150,3 +182,10 @@ class _TarInfo(tarfile.TarInfo):
         if count < 0:
             raise tarfile.ReadError(f"a size of {count:,} bytes")
         return -(-count // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+
+
+class _TarFile(tarfile.TarFile):
+    """``carried``: bytes of the headers so far that hold for all members after them."""
+
+    tarinfo = _TarInfo
+    carried = 0

@@ -14,6 +14,8 @@ from domainkit.archive.tar_file import Tar
 
 __all__ = ["walk_tar"]
 
+_LABEL, _DUMPED_FOLDER = b"V", b"D"  # GNU tar's, of a volume and of an incremental dump
+
 
 def walk_tar(stream: BinaryIO, head: bytes, gate: Gate, source: Source) -> Iterator[Member]:
     """The members of the tar in ``stream``, which ``source`` can give once more for hard links."""
@@ -23,14 +25,19 @@ def walk_tar(stream: BinaryIO, head: bytes, gate: Gate, source: Source) -> Itera
         closing(SecondReader(source, gate)) as again,
     ):
         while (info := tar.next(last)) is not None:
+            if info.type == _LABEL:
+                continue
             last = name = gate.name(info.name)
-            if info.isdir():
+            if info.isdir() or info.type == _DUMPED_FOLDER:
                 continue
             if info.issym():
                 gate.link(name, info.linkname)
                 continue
             if info.islnk():
                 target = gate.inside(name, info.linkname, "")
+                if gate.is_link(target):  # two names of one symbolic link
+                    gate.same_link(name)
+                    continue
                 note = gate.note(target)
                 if note is None:
                     raise gate.refuse(

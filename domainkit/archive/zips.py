@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO, cast
 
+from domainkit.archive.frames import zstd
 from domainkit.archive.gate import Gate
 from domainkit.archive.member import Member
-from domainkit.archive.streams import told, unzstd
+from domainkit.archive.streams import told
 from domainkit.archive.zip_directory import Entry, ZipDirectory
 from domainkit.errors import ArchiveError
 
@@ -137,24 +138,10 @@ def _open(file: BinaryIO, label: str, name: str, entry: Entry, limit: int) -> Bi
     elif method == _BZIP2:
         stream = bz2.BZ2File(window)
     elif method == _LZMA:
-        stream = _unlzma(window, entry.size)
+        stream = _Unlzma(window, entry.size)
     else:
-        stream = unzstd(window, label)
+        stream = zstd(label).open(window)
     return io.BufferedReader(_Checked(stream, entry), 1 << 16)
-
-
-def _unlzma(window: BinaryIO, size: int) -> lzma.LZMAFile:
-    """LZMA as in a zip: two bytes of version, two of a length, five of properties."""
-    head = window.read(9)
-    if len(head) < 9 or head[2:4] != b"\x05\x00" or head[4] >= 225:
-        raise lzma.LZMAError("the header of the packed data is wrong")
-    rest, lc = divmod(head[4], 9)
-    pb, lp = divmod(rest, 5)
-    # a dictionary that is larger than the data is of no use, and would be allocated
-    wanted = min(int.from_bytes(head[5:9], "little"), size)
-    options = {"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb}
-    options["dict_size"] = max(wanted, 4096)
-    return lzma.LZMAFile(window, format=lzma.FORMAT_RAW, filters=[options])
 
 
 class _Window(io.RawIOBase):
@@ -196,6 +183,43 @@ class _Inflated(io.RawIOBase):
                 return len(data)
             if not packed:
                 raise EOFError("the packed data ends too early")
+        return 0
+
+
+class _Unlzma(io.RawIOBase):
+    """LZMA as in a zip: two bytes of version, two of a length, five of properties, the data.
+
+    A mark at the end of the data may be left out (APPNOTE.TXT 4.4.4, bit 1); ``size`` tells then.
+    """
+
+    def __init__(self, source: BinaryIO, size: int) -> None:
+        head = source.read(9)
+        if len(head) < 9 or head[2:4] != b"\x05\x00" or head[4] >= 225:
+            raise lzma.LZMAError("the header of the packed data is wrong")
+        rest, lc = divmod(head[4], 9)
+        pb, lp = divmod(rest, 5)
+        # a dictionary that is larger than the data is of no use, and would be allocated
+        wanted = min(int.from_bytes(head[5:9], "little"), size)
+        options = {"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb}
+        options["dict_size"] = max(wanted, 4096)
+        self._source, self._left = source, size
+        self._expand = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[options])
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._expand.eof:
+            packed = self._source.read(1 << 14) if self._expand.needs_input else b""
+            data = self._expand.decompress(packed, len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                self._left -= len(data)
+                return len(data)
+            if not packed and self._expand.needs_input:
+                if self._left:
+                    raise EOFError("the packed data ends too early")
+                break
         return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from domainkit.progress.rows import Row, fitted
@@ -64,10 +65,11 @@ class Board:
             self._views = (*self._views, view)
             if self._live is None:
                 self._facts_wide = 0
-                self._live = _live(self)
-                self._attempt(self._live.start)
+                self._live = live = _live(self)
                 ticker().add(self)
-            self._attempt(self._live.refresh)
+                self._attempt(live.start)
+            if self._live is not None:
+                self._attempt(self._live.refresh)
 
     def remove(self, view: TerminalView, outcome: str) -> None:
         """Takes a bar off, and prints a line in its stead where ``outcome`` is not empty."""
@@ -93,16 +95,17 @@ class Board:
     def close(self, whole: bool = False) -> None:
         """Wipes all bars off the terminal."""
         with self._lock:
-            if self._live is not None:
-                self._attempt(self._live.stop)
+            live, self._live, self._views = self._live, None, ()
+            if live is not None:
                 ticker().remove(self)
-            self._live, self._views = None, ()
+                with suppress(Exception):
+                    live.stop()
 
     def _attempt(self, show: Any, *args: Any) -> None:
         try:
             show(*args)
         except Exception:
-            self._views = ()
+            self.close()  # stdout and stderr get back what they were
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         rows = [view.row() for view in self._views]

@@ -109,7 +109,7 @@ def test_hard_links_that_leave(target: str) -> None:
         names(tar_bytes(("a", b"1"), special("x/y", tarfile.LNKTYPE, target)))
 
 
-@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, b"V"])
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, b"M"])
 def test_devices_in_a_tar(kind: bytes) -> None:
     with pytest.raises(ArchiveError, match="member 'x' is a device or another special"):
         names(tar_bytes(("a", b"1"), special("x", kind)))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import io
+import lzma
 import random
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +49,59 @@ def test_streams_one_after_the_other(kind: str) -> None:
         assert stream.read() == DATA + b"more"
     with open_stream(io.BytesIO(both[:-1])) as stream, pytest.raises(ArchiveError, match="cut off"):
         stream.read()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PACKED if kind])
+def test_a_damaged_second_stream_is_not_taken_for_the_end(kind: str) -> None:
+    first = PACKED[kind](DATA)
+    second = PACKED[kind](b"more" * 100)
+    for place in range(2):
+        for bit in range(8):
+            damaged = bytearray(second)
+            damaged[place] ^= 1 << bit
+            with (
+                open_stream(io.BytesIO(first + damaged)) as stream,
+                pytest.raises(ArchiveError, match="damaged or cut off"),
+            ):
+                stream.read()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PACKED if kind])
+@pytest.mark.parametrize("rest", [b"GARBAGE", b"B", b"\xfd7z", b"\0" * 8 + b"x"])
+def test_what_follows_the_streams_is_not_passed_over(kind: str, rest: bytes) -> None:
+    with (
+        open_stream(io.BytesIO(PACKED[kind](DATA) + rest)) as stream,
+        pytest.raises(ArchiveError, match="damaged or cut off"),
+    ):
+        stream.read()
+
+
+@pytest.mark.parametrize(
+    ("zeros", "good"), [(4, True), (8, True), (40_000, True), (1, False), (3, False), (6, False)]
+)
+@pytest.mark.parametrize("after", [b"", lzma.compress(b"more")], ids=["at the end", "between"])
+def test_the_padding_of_xz(tmp_path: Path, zeros: int, good: bool, after: bytes) -> None:
+    packed = lzma.compress(DATA) + bytes(zeros) + after
+    if xz := shutil.which("xz"):  # the judge
+        done = subprocess.run([xz, "-dc"], input=packed, capture_output=True, check=False)
+        assert (done.returncode == 0) == good
+    with open_stream(io.BytesIO(packed)) as stream:
+        if good:
+            assert stream.read() == DATA + (b"more" if after else b"")
+        else:
+            with pytest.raises(ArchiveError, match="padding"):
+                stream.read()
+
+
+def test_zstd_that_begins_with_a_frame_to_skip() -> None:
+    # as pzstd writes it
+    for low in (0x50, 0x5F):
+        skipped = bytes([low]) + b"\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"12345"
+        whole = skipped + zstd_bytes(DATA) + skipped + zstd_bytes(b"more") + skipped
+        with open_stream(io.BytesIO(whole)) as stream:
+            assert stream.read() == DATA + b"more"
+    tar = tar_bytes(*FILES.items())
+    assert [member.name for member in walk(io.BytesIO(skipped + zstd_bytes(tar)))] == list(FILES)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PACKED if kind])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import shutil
 import stat
@@ -167,6 +168,25 @@ def test_a_dictionary_that_would_fill_the_memory() -> None:
     assert contents(bomb) == {"a": b"x" * 5000}
 
 
+# printf 'woof %.0s' $(seq 60) > a; 7z a -tzip -mm=LZMA:eos=off a.zip a
+WITHOUT_END_MARK = (
+    "UEsDBD8AAAAOAAAAIVDTxSvEFwAAACwBAAABAAAAYRoCBQBdABAAAAA7m+zMILfBHzsfgAAAUEsBAj8DPwAAAA4AAAAh"
+    "UNPFK8QXAAAALAEAAAEAJAAAAAAAAAAggKSBAAAAAGEKACAAAAAAAAEAGAAAAAVpNsDVAQAAAAAAAAAAAAAAAAAAAABQ"
+    "SwUGAAAAAAEAAQBTAAAANgAAAAAA"
+)
+
+
+def test_lzma_without_a_mark_at_its_end() -> None:
+    whole = base64.b64decode(WITHOUT_END_MARK)
+    assert contents(whole) == {"a": b"woof " * 60}
+    at = whole.index(b"PK\x01\x02")
+    for cut in (8, 12):  # zeros in place of packed bytes (the last ones say little)
+        unreadable(whole[: at - cut] + bytes(cut) + whole[at:], "member 'a'")
+    longer = bytearray(whole)
+    struct.pack_into("<I", longer, at + 24, 301)
+    unreadable(bytes(longer), "member 'a'")
+
+
 @pytest.mark.parametrize("size", [0, 4000, 6000])
 def test_a_wrong_size(size: int) -> None:
     for part in (
@@ -223,6 +243,10 @@ def test_bytes_before_and_after() -> None:
         "a": b"1",
         "b": b"2",
     }
+    for mark in (b"PK\x07\x08", b"PK00PK"):  # it was to be split, and fitted in one part
+        assert contents(mark + whole) == {"a": b"1", "b": b"2"}
+    for program in (b"MZ", b"\x7fELF", b"#!/usr/bin/env python3\n"):
+        refused(program + whole, "a program: does it unpack itself")
     assert contents(whole + b"trailing") == {"a": b"1", "b": b"2"}
     assert names(raw_zip()) == []
 

@@ -52,6 +52,7 @@ def test_the_parts_make_up_the_file_and_none_comes_twice(server, policy):
 
 
 def test_an_unknown_size_is_learnt_from_the_first_answer(server, policy):
+    server.faults[NAME] = [faults.until_asked(5)]
     assert fetch(server.url + NAME, policy=policy).read_bytes() == DATA
     assert server.requests[0].range is None
     assert len(server.requests) > 4

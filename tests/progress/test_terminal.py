@@ -308,8 +308,14 @@ with bar("x", 10, "rows") as shown:
     while os.isatty(2):
         time.sleep(0.01)
     shown.note("nobody sees it"); shown.advance(10); time.sleep(0.3)
+out, errors = sys.stdout, sys.stderr
 with bar("y", 10, "rows") as shown:
     shown.advance(10)
+for thread in threading.enumerate():
+    if thread.name == "domainkit-progress":
+        thread.join(20)
+        assert not thread.is_alive()
+assert (sys.stdout, sys.stderr) == (out, errors) == (sys.__stdout__, sys.__stderr__)
 open({str(tmp_path / "done")!r}, "w").close()
 os._exit(0)
 """

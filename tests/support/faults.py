@@ -43,6 +43,7 @@ __all__ = [
     "slow_headers",
     "status",
     "trickle",
+    "until_asked",
     "wrong_bytes",
     "wrong_part",
     "wrong_range",
@@ -134,6 +135,23 @@ def hold_after(count: int, reached: threading.Event | None = None) -> Fault:
             reached.set()
         handler.server.owner.closing.wait()
         handler.hang_up()
+
+    return fault
+
+
+def until_asked(times: int) -> Fault:
+    """Sends a first block, and the rest when so many requests have come: others had a turn."""
+
+    def fault(handler: Handler) -> None:
+        owner, begun = handler.server.owner, handler.wanted(1 << 62, {}, if_range=False)
+
+        def change(block: bytes, offset: int) -> bytes:
+            if offset > (begun or (0, 0))[0]:
+                with owner.arrived:
+                    owner.arrived.wait_for(lambda: len(owner.requests) >= times, timeout=60)
+            return block
+
+        handler.answer(change=change)
 
     return fault
 

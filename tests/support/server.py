@@ -64,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         with owner.lock:
             owner.requests.append(Request(self.command, self.name, self.headers.get("Range")))
             owner.headers.append(dict(self.headers))
+            owner.arrived.notify_all()
             queue = owner.faults.get(self.name)
             fault = queue.pop(0) if queue else owner.always.get(self.name)
         if fault is None:
@@ -253,6 +254,7 @@ class FileServer:
         connections: how many were opened.
         extra: headers that go with every file, beside its ETag.
         sent: path -> bytes of file bodies sent.
+        arrived: notified of every request.
         closing: set when the block ends; held requests wait for it.
     """
 
@@ -273,6 +275,7 @@ class FileServer:
         self.errors: list[BaseException] = []
         self.closing = threading.Event()
         self.lock = threading.Lock()
+        self.arrived = threading.Condition(self.lock)
         self._server = _Server(self, port)
         scheme = "http"
         if certificate is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domainkit.archive import walk
+from domainkit.audio.readers.utf8 import utf8
 from domainkit.errors import ReaderError
 
 __all__ = ["read_labelled_folder"]
@@ -43,8 +44,8 @@ def read_labelled_folder(
         ``audio`` bytes, ``label`` str and, with a divider, ``speaker`` str and ``utterance`` int.
 
     Raises:
-        ReaderError: a list is missing, a listed recording is missing, or a name is laid out
-            otherwise.
+        ReaderError: a list is missing or not UTF-8, a listed recording is missing, or a name is
+            laid out otherwise.
 
     Example:
         >>> import tempfile, zipfile
@@ -63,7 +64,7 @@ def read_labelled_folder(
     for member in walk(archive):
         label, _, name = member.name.rpartition("/")
         label = label.rpartition("/")[2]
-        if not name.endswith(extension) or not label or label in ignore:
+        if not name.endswith(extension) or member.leftover or not label or label in ignore:
             continue
         place = f"{label}/{name}"
         if place in unwanted or (wanted is not None and place not in wanted):
@@ -95,7 +96,7 @@ def _read_lists(archive: Path, names: Sequence[str]) -> dict[str, set[str]]:
     for member in walk(archive):
         name = member.name.rpartition("/")[2]
         if name in names and name not in lists:
-            text = member.read().decode("utf-8")
+            text = utf8(archive, member.name, member.read())
             lists[name] = {line.strip() for line in text.splitlines() if line.strip()}
             if len(lists) == len(set(names)):
                 return lists

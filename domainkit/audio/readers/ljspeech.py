@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainkit.archive import walk
+from domainkit.archive import Member, walk
+from domainkit.audio.readers.utf8 import utf8
 from domainkit.errors import ReaderError
 
 __all__ = ["read_ljspeech"]
@@ -46,12 +47,12 @@ def read_ljspeech(files: Mapping[str, Path], split: str) -> Iterator[dict[str, A
         if member.name.rpartition("/")[2] == METADATA:
             rows = _rows(archive, member.read())
             break
-        passed = passed or member.name.endswith(".wav")
+        passed = passed or _is_recording(member)
     else:
         raise ReaderError(f"{archive}: expected {METADATA} in it: is this the published archive?")
     # one pass is enough when the metadata came first: bzip2 takes minutes for this archive
     for member in walk(archive) if passed else members:
-        if not member.name.endswith(".wav"):
+        if not _is_recording(member):
             continue
         key = member.name.rpartition("/")[2].removesuffix(".wav")
         row = rows.pop(key, None)
@@ -70,10 +71,14 @@ def read_ljspeech(files: Mapping[str, Path], split: str) -> Iterator[dict[str, A
         )
 
 
+def _is_recording(member: Member) -> bool:
+    return member.name.endswith(".wav") and not member.leftover
+
+
 def _rows(archive: Path, data: bytes) -> dict[str, tuple[str, str]]:
     """id -> (transcript, normalized). Quotes are text here: the file does not quote fields."""
     rows = {}
-    for number, line in enumerate(data.decode("utf-8").split("\n"), 1):
+    for number, line in enumerate(utf8(archive, METADATA, data).split("\n"), 1):
         fields = line.rstrip("\r").split("|")
         if fields == [""]:
             continue

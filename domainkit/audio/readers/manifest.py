@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ def read_manifest(
         ``audio`` bytes and one str per column.
 
     Raises:
-        ReaderError: a column is missing, a file is named twice, no row belongs to the split, or
-            the archive lacks a recording of it.
+        ReaderError: it is no CSV in UTF-8, a column is missing, a file is named twice, no row
+            belongs to the split, or the archive lacks a recording of it.
 
     Example:
         >>> import tempfile, zipfile
@@ -73,7 +74,7 @@ def _rows(
     """member name -> row, of one split."""
     column, split = of_split
     rows: dict[str, dict[str, str]] = {}
-    with open_stream(manifest) as raw:
+    with open_stream(manifest) as raw, _told(manifest):
         table = csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
         missing = [name for name in needed if name not in (table.fieldnames or ())]
         if missing:
@@ -95,3 +96,13 @@ def _rows(
                 )
             rows[row[file_column]] = row
     return rows
+
+
+@contextmanager
+def _told(manifest: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ReaderError(f"{manifest} is not UTF-8: {error}") from error
+    except csv.Error as error:
+        raise ReaderError(f"{manifest} is no CSV file that can be read: {error}") from error

@@ -41,7 +41,7 @@ def read_yesno(files: Mapping[str, Path], split: str) -> Iterator[dict[str, Any]
     empty = True
     for member in walk(archive):
         name = member.name.rpartition("/")[2]
-        if not name.endswith(".wav"):
+        if not name.endswith(".wav") or member.leftover:
             continue
         stem = name.removesuffix(".wav")
         if not NAME.fullmatch(stem):

@@ -47,6 +47,8 @@ def read_text_folder(
         parent, _, label = place.rpartition("/")
         if parent != folder or label not in counts or not name.endswith(".txt"):
             continue
+        if member.leftover:
+            continue
         try:
             text = member.read().decode("utf-8")
         except UnicodeDecodeError as error:

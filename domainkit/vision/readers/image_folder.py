@@ -60,7 +60,7 @@ def read_image_folder(
     others: dict[str, None] = {}  # where pictures are instead, for the message
     found = False
     for member in walk(archive):
-        if not member.name.lower().endswith(endings) or _is_leftover(member.name):
+        if not member.name.lower().endswith(endings) or member.leftover:
             continue
         inside = posixpath.relpath(member.name, top) if top else member.name
         name, _, rest = inside.partition("/")
@@ -81,7 +81,3 @@ def read_image_folder(
             f"{archive}: no picture ({', '.join(endings)}) in a class folder below "
             f"{top or 'the top'!r}{elsewhere}"
         )
-
-
-def _is_leftover(name: str) -> bool:
-    return posixpath.basename(name).startswith("._")

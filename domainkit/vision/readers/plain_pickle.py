@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 __all__ = ["RecordedArray", "load_plain"]
 
 MAX_STEPS = 5_000_000  # a batch of CIFAR has about 50,000
+MAX_INT_KEYS = 10_000  # their hashes can be chosen alike: a dict of them takes quadratic time
 
 
 class RecordedDtype:
@@ -123,6 +124,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.left = size  # bytes that may still be encoded; all texts together are in the pickle
+        self.int_keys = 0
 
     def step(self, name: str, arg: Any) -> None:
         """One instruction, the frequent ones first."""
@@ -210,6 +212,10 @@ class _Machine:
         for key, value in zip(items[::2], items[1::2], strict=True):
             if type(key) not in (str, bytes, int):
                 raise pickle.UnpicklingError(f"it has a key of type {type(key).__name__}")
+            if type(key) is int:
+                self.int_keys += 1
+                if self.int_keys > MAX_INT_KEYS:
+                    raise pickle.UnpicklingError(f"it has more than {MAX_INT_KEYS:,} int keys")
             into[key] = value
 
     def _global(self, names: str) -> None:

@@ -89,3 +89,10 @@ def test_an_archive_without_recordings_is_an_error(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar.gz", [("README", b"nothing here")])
     with pytest.raises(ReaderError, match=r"expected recordings .* found 0"):
         list(read_labelled_folder({"archive": path}, "train"))
+
+
+def test_a_list_in_another_encoding_is_named(tmp_path: Path) -> None:
+    members = [("list.txt", "yes/größe.wav".encode("latin-1")), ("yes/a.wav", b"RIFF")]
+    path = write_tar(tmp_path / "a.tar.gz", members)
+    with pytest.raises(ReaderError, match=r"a\.tar\.gz: list\.txt is not UTF-8"):
+        list(read_labelled_folder({"archive": path}, "test", listed_in="list.txt"))

@@ -53,3 +53,9 @@ def test_another_layout_is_an_error(
     path = write_tar(tmp_path / "a.tar.gz", members)
     with pytest.raises(ReaderError, match=message):
         list(read_ljspeech({"archive": path}, "train"))
+
+
+def test_metadata_in_another_encoding_are_named(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar.gz", [(METADATA, "a|größe|größe\n".encode("latin-1"))])
+    with pytest.raises(ReaderError, match=r"a\.tar\.gz: metadata\.csv is not UTF-8"):
+        list(read_ljspeech({"archive": path}, "train"))

@@ -68,3 +68,17 @@ def test_a_compressed_manifest_with_a_byte_order_mark(tmp_path: Path) -> None:
 def test_what_may_be_wrong(text: str, names: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ReaderError, match=message):
         list(read_manifest(files(tmp_path, text, names), "train", columns=["label"]))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("file,label,split\na.wav,größe,train\n".encode("latin-1"), r"m\.csv is not UTF-8"),
+        (b"file,label,split\na.wav," + b"x" * 200_000 + b",train\n", r"m\.csv is no CSV .*limit"),
+    ],
+)
+def test_what_is_no_table_is_named(data: bytes, message: str, tmp_path: Path) -> None:
+    paths = files(tmp_path)
+    paths["manifest"].write_bytes(data)
+    with pytest.raises(ReaderError, match=message):
+        list(read_manifest(paths, "train", columns=["label"]))

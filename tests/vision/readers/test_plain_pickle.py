@@ -269,6 +269,14 @@ class TestBombs:
         with pytest.raises(pickle.UnpicklingError, match="more bytes than it has"):
             load_plain(start + b"h\x00h\x01R" * 1000 + b"e.")
 
+    def test_keys_of_one_hash(self) -> None:
+        keys = [b"\x8a\x0a" + (i * (2**61 - 1)).to_bytes(10, "little") for i in range(10_001)]
+        assert {hash(i * (2**61 - 1)) for i in range(10_001)} == {0}
+        few = b"\x80\x02}(" + b"".join(key + b"N" for key in keys[:500]) + b"u."
+        assert len(load_plain(few)) == 500
+        with pytest.raises(pickle.UnpicklingError, match="more than 10,000 int keys"):
+            load_plain(b"\x80\x02}(" + b"".join(key + b"N" for key in keys) + b"u.")
+
     def test_a_shape_of_terabytes(self) -> None:
         data = pickle.dumps(np.zeros((2, 3072), np.uint8), 2)
         data = data.replace(b"K\x02M\x00\x0c\x86", b"\x8a\x05\x00\x00\x00\x00\x10M\x00\x0c\x86")
