@@ -41,18 +41,23 @@ class Claims:
             ]
 
     def claim(self, only: int | None = None, after: int | None = None) -> Run | None:
-        """The next free pieces, ``only`` so many; or those right ``after`` one, if free."""
+        """The next free pieces, ``only`` so many; or those right ``after`` one.
+
+        For those the bytes come already, from the beginning of the piece: it must be free and
+        empty.
+        """
         with self.changed:
             free = [i for i in self.free() if after is None or i > after]
-            if not free or (after is not None and free[0] != after + 1):
+            if not free:
+                return None
+            if after is not None and (free[0] != after + 1 or self._partial.begun(free[0])):
                 return None
             longest = len(free) if self._jobs == 1 else max(1, len(free) // (2 * self._jobs))
             longest = only or min(longest, max(1, _LONGEST_RUN // self._piece))
             last = free[0]
             for index in free[1:longest]:
                 # one that has bytes already begins a run of its own
-                begun = self._partial.span(index)[0] != index * self._piece
-                if index != last + 1 or begun:
+                if index != last + 1 or self._partial.begun(index):
                     break
                 last = index
             self._claimed.update(range(free[0], last + 1))

@@ -133,13 +133,12 @@ def _find_or_bring(
 ) -> Path:
     promise = None if digest is None else Digest.parse(digest)
     slot = slot_for(wanted, promise, name)
-    shown = [without_login(url) for url in wanted]
     found = slot.find(size)
     if found is None and not addresses:
-        found = slot.reuse(shown, promise, size)
+        found = slot.reuse(wanted, promise, size)
         if found is None:
             raise OfflineError(
-                f"{shown[0]}: is not in the cache at {slot.base} and "
+                f"{without_login(wanted[0])}: is not in the cache at {slot.base} and "
                 "DOMAINKIT_OFFLINE forbids fetching it. Unset DOMAINKIT_OFFLINE, or fetch it where "
                 "there is a network and share that cache by DOMAINKIT_HOME."
             )
@@ -157,9 +156,9 @@ def _find_or_bring(
             ) as held,
         ):
             # another process may have fetched it while we waited, or under another key before
-            found = slot.find(size) or slot.reuse(shown, promise, size)
+            found = slot.find(size) or slot.reuse(wanted, promise, size)
             if found is None:
-                job = _Job(slot, shown, addresses, promise, size, patience, until, unwanted)
+                job = _Job(slot, wanted, addresses, promise, size, patience, until, unwanted)
                 return job.run(held, progress)
     touch(slot)
     return found.path
@@ -274,7 +273,7 @@ class _Job:
 
         allowed = self.policy.attempts if last else self.policy.attempts_before_mirror
         try:
-            source = open_source(url, self.policy)
+            source = open_source(url, self.policy, self.until)
         except FetchError as error:
             raise GiveUp(str(error)) from error
         try:
@@ -291,6 +290,7 @@ class _Job:
                     allowed=allowed,
                     until=self.until,
                     unwanted=self.unwanted,
+                    parallel=attempt == 0,
                 )
                 transfer.run()
                 try:
@@ -318,7 +318,7 @@ class _Job:
             partial.reset()
             actual = f"{expected.algorithm}:{sums.hex(expected.algorithm)}"
             why = f"expected {expected}, got {actual} ({count:,} bytes)"
-            if resumed or not framed:  # what was there before may be at fault, or it was cut off
+            if resumed or not framed or transfer.joined:  # the fault may lie in how it came
                 raise _AgainError(why)
             if page:
                 why += f". It is a web page (login, licence or quota?): {head[:80]!r}"

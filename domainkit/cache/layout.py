@@ -27,6 +27,7 @@ from urllib.parse import unquote, urlsplit
 from domainkit.cache.digest import Digest, Sums
 from domainkit.cache.files import make_folder, read_json, sync_folder, write_json
 from domainkit.cache.homes import LAYOUT, check_layout, home, mark_layout, shared_homes
+from domainkit.cache.mirrors import same_file, without_login
 from domainkit.cache.records import (
     PENDING,
     Entry,
@@ -105,8 +106,9 @@ class Slot:
             entry = read_record(base, self.key)
             if entry is not None and size in (None, entry.size):
                 return Digest("sha256", entry.sha256)
+        sources = [same_file(url) for url in urls]
         for base in bases if urls else ():
-            first = first_copy(base, urls, size)
+            first = first_copy(base, sources, size)
             if first is not None:
                 return Digest("sha256", first.sha256)
         return None
@@ -122,8 +124,9 @@ class Slot:
         from domainkit.cache.reuse import candidate
 
         remembered = self.remembered(size, urls) if promise is None else None
+        sources = [same_file(url) for url in urls]
         for base in (self.base, *shared_homes()):
-            entry = candidate(base, urls, promise, size, remembered)
+            entry = candidate(base, sources, promise, size, remembered)
             if entry is None:
                 continue
             if base == self.base:
@@ -227,7 +230,8 @@ def _facts(
 ) -> dict[str, Any]:
     return {
         "name": final.name,
-        "urls": list(urls),
+        "urls": [without_login(url) for url in urls],
+        "sources": [same_file(url) for url in urls],
         "digest": None if promise is None else str(promise),
         "sha256": sha256,
         "size": size,

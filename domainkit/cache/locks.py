@@ -30,6 +30,7 @@ __all__ = ["FULL", "Held", "lock", "lock_path", "reach_of_locks"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EPERM)
+_SHARED = {"fuse.sshfs", "beegfs", "9p", "virtiofs", "vboxsf", "fuse.vmhgfs-fuse", "fuse.prl_fs"}
 _POLL_SECONDS = 0.05
 _NAP = 0.25  # seconds; who waits looks up this often
 _inside: dict[str, threading.Lock] = {}  # this process's own locks, where the folder has none
@@ -157,7 +158,11 @@ def _reach_once(folder: str) -> str:
 
 
 def _kept_on_this_host(folder: Path) -> bool:
-    """Whether the folder is on NFS or Lustre mounted so that locks do not leave this machine."""
+    """Whether the folder is on a network file system whose locks do not leave this machine.
+
+    NFS, Lustre and SMB may be mounted so. Of BeeGFS, sshfs and folders that a host machine shares
+    with its guests it is the rule, or cannot be seen: they are taken not to hold machines off.
+    """
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
         place = folder.resolve()
@@ -171,8 +176,9 @@ def _kept_on_this_host(folder: Path) -> bool:
         if len(rest) > 2 and place.is_relative_to(mount) and len(mount.parts) >= best:
             best, options = len(mount.parts), f"{rest[0]} {fields[5]},{rest[2]}"
     kind, _, flags = options.partition(" ")
-    local = {"nolock", "local_lock=all", "local_lock=flock", "localflock"}
-    return kind.startswith(("nfs", "lustre")) and bool(local & set(flags.split(",")))
+    local = {"nolock", "local_lock=all", "local_lock=flock", "localflock", "nobrl"}
+    told = kind.startswith(("nfs", "lustre", "cifs", "smb")) and local & set(flags.split(","))
+    return bool(told) or kind in _SHARED
 
 
 def _try(taken: _FileLock | _ThreadLock, path: Path, seconds: float) -> bool:

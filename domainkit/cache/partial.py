@@ -116,6 +116,10 @@ class Partial:
             return start, None
         return start, min(self.total, (index + 1) * self._piece)
 
+    def begun(self, index: int) -> bool:
+        """Whether some bytes of a piece are there."""
+        return self._done[index] > 0
+
     def full(self, index: int) -> bool:
         start, stop = self.span(index)
         return start == stop
@@ -154,16 +158,22 @@ class Partial:
             self.total = total
             self._shown.set_total(total)
 
-    def write(self, index: int, data: bytes) -> None:
+    def write(self, index: int, data: bytes, at: int) -> None:
         """Adds bytes to a piece, which has one writer at a time; it keeps within the span.
+
+        Args:
+            at: the offset in the file of the first of them.
 
         Raises:
             ClosedError: the fetch has ended meanwhile.
+            RuntimeError: they belong elsewhere, which nobody has asked for.
         """
         with self._lock:
             if self._file.closed:
                 raise ClosedError
             start = self.span(index)[0]
+            if start != at:
+                raise RuntimeError(f"{self.path}: byte {at:,} came where {start:,} is missing")
             self._writers += 1  # until then the file is not closed, nor its number another's
         try:
             _put(self._file, data, start)
@@ -206,6 +216,9 @@ class Partial:
 
     def seal(self) -> None:
         """Puts the bytes on disk for good; nothing more is written."""
+        if os.fstat(self._file.fileno()).st_size > self.held:
+            # killed before they were counted, and then the file turned out to be shorter
+            self._file.truncate(self.held)
         os.fsync(self._file.fileno())
         self._close()
 

@@ -89,7 +89,8 @@ def put_aside(base: Path, identity: str, damaged: Path, why: dict[str, Any]) -> 
         make_folder(folder)
         found = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         write_json(folder / WHY, {"place": str(damaged), "found": found, **why})
-        target = folder / damaged.name
+        # nothing is called as the reason is
+        target = folder / (damaged.name if damaged.name != WHY else f"damaged-{WHY}")
         if target.is_dir():  # the same thing was damaged once before
             shutil.rmtree(target)
         os.replace(damaged, target)

@@ -5,15 +5,17 @@ a large file is cut into pieces, and whoever has a connection takes the next of 
 Every part is asked for by the version it must belong to, and any sign of another one starts the
 file again. More connections are opened only where one does not bring what ``Policy.enough`` says.
 
-The calling thread never gives up before the others have; they, on trouble, leave it their work.
+The calling thread never gives up before its helpers have (``helpers``).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial as partial_function
 
 from domainkit.cache.claims import Claims, Run
+from domainkit.cache.helpers import REFUSALS, Helpers
 from domainkit.cache.partial import ClosedError, Partial
 from domainkit.cache.policy import Policy
 from domainkit.cache.sources.base import Answer, BadRange, Changed, GiveUp, Retry, Source
@@ -33,10 +35,6 @@ class UnwantedError(Exception):
     """Nobody wants the file any more."""
 
 
-class _RestartError(Exception):
-    """The bytes held are of another version than those that come."""
-
-
 class Transfer:
     """Brings a partial file to its full length from one source.
 
@@ -46,10 +44,12 @@ class Transfer:
         allowed: tries in a row without a new byte.
         until: when to end, on the policy's monotonic clock; None for never.
         unwanted: says whether the file is not wanted any more.
+        parallel: several connections may be used.
 
     Attributes:
         framed: a cut transfer would have been noticed.
         page: the sender called it a web page.
+        joined: the bytes came by several answers, not all of which proved that they fit together.
     """
 
     def __init__(
@@ -64,20 +64,21 @@ class Transfer:
         allowed: int,
         until: float | None,
         unwanted: Callable[[], bool] | None = None,
+        parallel: bool = True,
     ) -> None:
         self._source, self._partial, self._policy, self._shown = source, partial, policy, shown
         self._size, self._promised, self._allowed, self._until = size, promised, allowed, until
-        self._parallel = self._ranges = True  # until the source mistreats them
+        self._parallel, self._ranges = parallel, True  # until the source mistreats them
         self._unwanted = unwanted
-        self.framed, self.page = True, False
+        self.framed, self.page, self.joined = True, False, False
         self._lead = threading.get_ident()
         self._slow = policy.enough == float("inf")  # one connection does not fill the line
         self._failures = 0  # in a row, without a new byte
         self._failed = False
-        self._helpers: list[threading.Thread] = []
+        self._parts_refused = 0  # answers in a row that may refuse the part, not the file
         self._claims = Claims(partial, policy.jobs, policy.piece)
-        self._stop = False
-        self._trouble: BaseException | None = None  # what a helper met and everybody must know
+        bring = partial_function(self._bring, alone=False)
+        self._helpers = Helpers(partial, self._claims, policy, bring)
 
     def run(self) -> None:
         """Returns when all bytes are there.
@@ -94,10 +95,10 @@ class Transfer:
                 if tries >= self._policy.attempts_in_all:
                     raise GiveUp(f"no end after {tries} attempts")
         except GiveUp:
-            self._settle()  # the next address is to be alone with the file
+            self._helpers.settle()  # the next address is to be alone with the file
             raise
         finally:
-            self._stop = True
+            self._helpers.stop = True
 
     def _attempt_with_patience(self) -> bool:
         """One attempt, and the wait after a failed one; whether everything is there now."""
@@ -107,19 +108,18 @@ class Transfer:
                 whole = self._attempt()
                 self._failures = 0
                 return whole
-            except BadRange:
+            except (BadRange, Changed):
                 raise
-            except Changed as error:
-                raise _RestartError(str(error)) from error
             except (Retry, GiveUp) as error:
                 self._failed = True
                 if self._partial.complete and not self._promised:
-                    self._settle()  # trouble at the very end: the bytes are not to be trusted
+                    # trouble at the very end: the bytes are not to be trusted
+                    self._helpers.settle()
                     self._partial.reset()
                 grown = self._partial.resumable and self._partial.held > before
                 self._failures = 1 if grown else self._failures + 1
                 self._be_patient(error, self._failures)
-        except (BadRange, _RestartError) as error:
+        except (BadRange, Changed) as error:
             self._failed = True
             self._trust_less(error)
         return False
@@ -131,14 +131,14 @@ class Transfer:
                 self._start()
         elif (run := self._claims.claim()) is not None:
             with self._policy.connections.one(self._in_time):
-                self._bring(run, alone=not self._helped)
+                self._bring(run, alone=not self._helpers.busy)
         else:
             self._await_helpers()
         if self._partial.complete:
-            self._join()
-            if isinstance(self._trouble, (BadRange, _RestartError)):
-                raise self._trouble  # somebody's bytes are in doubt
-            self._settle()
+            self._helpers.join()
+            if isinstance(self._helpers.trouble, (BadRange, Changed)):
+                raise self._helpers.trouble  # somebody's bytes are in doubt
+            self._helpers.settle()
             return True
         if self._slow:
             self._recruit()
@@ -166,12 +166,8 @@ class Transfer:
         if size is not None and total not in (None, size):
             page = " and sends a web page (login, licence or quota?)" if answer.page else ""
             raise GiveUp(f"announces {total:,} bytes where {size:,} are expected{page}")
-        if not answer.framed and size is None and not self._promised and answer.digest is None:
-            raise GiveUp(
-                "does not say how long the file is, so that a cut one would look whole. Give a "
-                "digest or size"
-            )
-        self.framed, self.page = answer.framed, answer.page
+        self._check_frame(answer, size)
+        self.framed, self.page, self.joined = answer.framed, answer.page, False
         total = size if total is None else total
         several = (
             self._parallel
@@ -196,6 +192,14 @@ class Transfer:
         finally:
             self._claims.release(run)
 
+    def _check_frame(self, answer: Answer, size: int | None) -> None:
+        """Refuses what would look whole where it is cut, and cannot be told from the right file."""
+        if not answer.framed and size is None and not self._promised and answer.digest is None:
+            raise GiveUp(
+                "does not say how long the file is, so that a cut one would look whole. Give a "
+                "digest or size"
+            )
+
     def _bring(self, run: Run, alone: bool) -> None:
         """Asks for a run of pieces and takes them."""
         partial, held = self._partial, True
@@ -207,12 +211,14 @@ class Transfer:
             with self._source.open(start, last, version) as answer:
                 same = moving or answer.validator == partial.validator
                 if answer.validator is None and self._promised:
-                    same = True  # it does not say; the digest will
+                    same = self.joined = True  # it does not say; the digest will
                 fits = answer.total in (None, partial.total) or partial.total is None
                 whole = answer.start == 0 != start
                 if whole and same and fits and not moving:
                     if partial.pieces > 1:
                         raise BadRange("answers a part with the whole file")
+                    self._check_frame(answer, partial.total)
+                    self.framed = self.framed and answer.framed
                     answer.skip(start)  # ranges are ignored; this goes on with what is there
                 elif whole and alone:
                     self._claims.release(run)
@@ -220,9 +226,11 @@ class Transfer:
                     self._begin(answer)  # the file has changed, or is another's
                     return
                 elif answer.start != start or not same or not fits:
-                    raise _RestartError("has changed")
+                    raise Changed("has changed")
                 if partial.total is None and answer.total is not None:
                     partial.know(answer.total)
+                if partial.total is None and answer.stop is not None:
+                    raise BadRange("sends a part without saying how much there is in all")
                 if moving:
                     partial.moved(self._source.url, answer.validator)
                 self._receive(answer, run)
@@ -232,14 +240,14 @@ class Transfer:
 
     def _receive(self, answer: Answer, run: Run) -> None:
         """Writes what comes to where it belongs; notices too much and too little."""
-        partial, index, last = self._partial, run.first, run.last
+        partial, index, last, at = self._partial, run.first, run.last, answer.start
         leads = threading.get_ident() == self._lead
         watch = Watch(self._policy.enough, self._policy.monotonic) if leads else None
         added: list[Run] = []  # what a whole answer brings beyond its run, while nobody is at it
         try:
             for chunk in answer.chunks:
                 data = chunk
-                if self._stop:
+                if self._helpers.stop:
                     raise ClosedError
                 if self._policy.throttle is not None:
                     self._policy.throttle.take(len(data), unless=self._over)
@@ -247,7 +255,8 @@ class Transfer:
                     start, stop = partial.span(index)
                     if start != stop:
                         room = len(data) if stop is None else stop - start
-                        partial.write(index, data[:room])
+                        partial.write(index, data[:room], at)
+                        at += len(data[:room])
                         data = data[room:]
                     elif index < last:
                         index += 1
@@ -259,7 +268,7 @@ class Transfer:
                         last = following.last
                     else:
                         raise self._too_much()
-                self._raise_trouble()
+                self._helpers.raise_trouble()
                 self._in_time()
                 if watch is not None and watch.slow(len(chunk)):
                     self._slow = True
@@ -275,58 +284,14 @@ class Transfer:
     def _too_much(self) -> Exception:
         """What to raise where more comes than the file, or the part that was asked for, has."""
         if self._partial.pieces > 1:
-            return _RestartError("sends too much")
+            return Changed("sends too much")
         why = f"sends more than the {self._partial.total:,} bytes expected"
         self._partial.reset()
         return GiveUp(why)
 
-    def _recruit(self) -> None:
-        """Starts helpers for as many connections as nobody else has use for."""
-        self._raise_trouble()
-        with self._claims.changed:
-            self._helpers = [helper for helper in self._helpers if helper.is_alive()]
-            partial = self._partial
-            if partial.pieces < 2 or not self._parallel:
-                return
-            missing = len(self._claims.free())
-            for _ in range(min(self._policy.jobs - 1 - len(self._helpers), missing)):
-                if not self._policy.connections.spare():
-                    return
-                helper = threading.Thread(target=self._help, daemon=True)
-                try:
-                    helper.start()
-                except RuntimeError:  # the system gives no more threads
-                    self._policy.connections.release()
-                    return
-                self._helpers.append(helper)
-
-    def _help(self) -> None:
-        """Brings runs of pieces until none is left, or until there is trouble."""
-        try:
-            while not (self._stop or self._trouble or self._policy.connections.wanted):
-                run = self._claims.claim()
-                if run is None:
-                    return
-                self._bring(run, alone=False)
-        except Changed as error:
-            self._trouble = _RestartError(str(error))
-        except BadRange as error:
-            self._trouble = error
-        except (ClosedError, Retry, GiveUp):
-            pass  # the calling thread meets it too, or does the work
-        except BaseException as error:
-            self._trouble = error
-        finally:
-            self._policy.connections.release()
-            self._claims.tell()
-
-    @property
-    def _helped(self) -> bool:
-        return any(helper.is_alive() for helper in self._helpers)
-
     def _trust_less(self, error: Exception) -> None:
         """Goes on over one connection; the next time from nothing, without ranges."""
-        self._settle()
+        self._helpers.settle()
         if not self._ranges:
             self._partial.reset()
             raise GiveUp(f"{error} (again and again)") from error
@@ -337,36 +302,28 @@ class Transfer:
         self._parallel = False
         self._partial.reset()
 
+    def _recruit(self) -> None:
+        if self._parallel:
+            self._helpers.recruit()
+
     def _await_helpers(self) -> None:
-        """Waits until a helper has left, or left work."""
-        with self._claims.changed:
-            if self._helped:
-                self._claims.changed.wait(_NAP)
-        self._raise_trouble()
+        self._helpers.wait()
         self._in_time()
-
-    def _join(self) -> None:
-        self._stop = True
-        for helper in self._helpers:
-            helper.join()
-
-    def _settle(self) -> None:
-        """Ends the helpers; afterwards this thread is alone with the file."""
-        self._join()
-        self._helpers.clear()
-        self._claims.clear()
-        self._stop, self._trouble = False, None
-
-    def _raise_trouble(self) -> None:
-        if self._trouble is not None:
-            raise self._trouble
 
     def _be_patient(self, error: Retry | GiveUp, failures: int) -> None:
         """Waits before the next try; raises GiveUp where there is to be none."""
-        final = isinstance(error, GiveUp) or failures >= self._allowed
-        while final and self._helped:
+        retry = isinstance(error, Retry)
+        self._parts_refused = self._parts_refused + 1 if error.part else 0
+        final = not retry or failures >= self._allowed
+        while final and self._helpers.busy:
             self._await_helpers()
         if final and self._partial.complete:
+            return
+        if final and self._ranges and self._parts_refused >= (REFUSALS if retry else 1):
+            # perhaps parts alone are refused: what is there stays until the whole comes
+            self._helpers.settle()
+            self._parallel = self._ranges = False
+            self._failures = self._allowed - 1
             return
         if isinstance(error, GiveUp):
             raise error
@@ -382,7 +339,7 @@ class Transfer:
 
     def _pause(self, wait: float) -> None:
         while wait > 0:
-            nap = min(wait, _NAP) if self._helped or self._unwanted else wait
+            nap = min(wait, _NAP) if self._helpers.busy or self._unwanted else wait
             self._policy.sleep(nap)
             wait -= nap
             self._in_time()
@@ -391,7 +348,7 @@ class Transfer:
 
     def _over(self) -> bool:
         late = self._until is not None and self._policy.monotonic() > self._until
-        return self._stop or late or (self._unwanted is not None and self._unwanted())
+        return self._helpers.stop or late or (self._unwanted is not None and self._unwanted())
 
     def _in_time(self, wait: float = 0.0) -> None:
         if self._until is not None and self._policy.monotonic() + wait > self._until:

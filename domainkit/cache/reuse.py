@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domainkit.cache.digest import Digest, sums_of
-from domainkit.cache.records import Entry, read_records
+from domainkit.cache.records import Entry, Facts, read_records
 from domainkit.progress import bar
 
 __all__ = ["candidate", "hold_to"]
@@ -22,7 +22,7 @@ __all__ = ["candidate", "hold_to"]
 
 def candidate(
     base: Path,
-    urls: Sequence[str],
+    sources: Sequence[str],
     promise: Digest | None,
     size: int | None,
     remembered: Digest | None,
@@ -30,28 +30,31 @@ def candidate(
     """A whole file of the cache at ``base`` that has the bytes asked for.
 
     Args:
+        sources: the addresses that were given, each as ``mirrors.same_file`` says.
         remembered: the sha256 that a file without a digest is held to.
     """
-    seen = set()
-    for entry in read_records(base):
-        if entry.sha256 in seen or not entry.whole or size not in (None, entry.size):
-            continue
-        same_address = not set(urls).isdisjoint(entry.urls)
+    wanted, seen = set(sources), set()
+
+    def may_fit(facts: Facts) -> bool:
+        """What can be told without a look at the bytes."""
+        if size not in (None, facts.size):
+            return False
+        near = size is not None or not wanted.isdisjoint(facts.sources)
         if promise is None:
             # of a record's addresses the first is the one that is trusted
-            trusted = bool(entry.urls) and entry.urls[0] in urls
-            fits = trusted and (remembered is None or remembered.digits == entry.sha256)
-        elif promise.algorithm == "sha256":
+            trusted = facts.sources[:1] != () and facts.sources[0] in wanted
+            return trusted and (remembered is None or remembered.digits == facts.sha256)
+        if promise.algorithm == "sha256":
             # a few digits alone could be anybody's
-            near = promise.addresses or same_address or size is not None
-            fits = near and entry.sha256.startswith(promise.digits)
-        elif same_address or size is not None:
-            seen.add(entry.sha256)  # no need to read them twice
-            fits = hold_to(entry, promise)
-        else:
-            fits = False
-        if fits:
+            return (promise.addresses or near) and facts.sha256.startswith(promise.digits)
+        return near
+
+    for entry in read_records(base, may_fit):
+        if entry.sha256 in seen or not entry.whole:
+            continue
+        if promise is None or promise.algorithm == "sha256" or hold_to(entry, promise):
             return entry
+        seen.add(entry.sha256)  # no need to read them twice
     return None
 
 

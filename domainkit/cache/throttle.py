@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from weakref import WeakSet
 
 __all__ = ["Connections", "Throttle", "Watch"]
 
 _LOOK = 0.1  # seconds after which it is seen whether more connections would help
 _NAP = 0.25  # seconds; who waits looks up this often
+_made: WeakSet[Connections | Throttle] = WeakSet()
 
 
 class Connections:
@@ -23,7 +26,13 @@ class Connections:
     """
 
     def __init__(self, limit: int) -> None:
-        self._free = limit
+        self._limit = limit
+        self.forget()
+        _made.add(self)
+
+    def forget(self) -> None:
+        """All are free: those that were in use are nobody's in a forked child."""
+        self._free = self._limit
         self._waiting = 0
         self._changed = threading.Condition()
 
@@ -79,6 +88,11 @@ class Throttle:
         self._rate = rate or float("inf")
         self._sleep, self._now = sleep, now
         self._free_at = 0.0
+        self.forget()
+        _made.add(self)
+
+    def forget(self) -> None:
+        """Nobody is at it."""
         self._lock = threading.Lock()
 
     def take(self, count: int, unless: Callable[[], bool] = lambda: False) -> None:
@@ -113,3 +127,12 @@ class Watch:
         slow = self._came < self._enough * seconds
         self._since, self._came = self._now(), 0
         return slow
+
+
+def _forget_all() -> None:
+    for one in list(_made):
+        one.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -88,6 +88,12 @@ def test_locks_that_everybody_gets_are_found_out(tmp_path, monkeypatch):
         ("1 0 0:1 / {} rw,relatime - lustre mds@tcp:/x rw,localflock", "host"),
         ("1 0 0:1 / {} rw,relatime - ext4 /dev/sda rw,nolock", "all"),
         ("1 0 0:1 / /elsewhere rw - nfs server:/x rw,nolock", "all"),
+        ("0 0 0:9 / {} rw - cifs //h/s rw,nobrl", "host"),
+        ("0 0 0:9 / {} rw - cifs //h/s rw", "all"),
+        ("0 0 0:9 / {} rw - fuse.sshfs u@h:/ rw", "host"),
+        ("0 0 0:9 / {} rw - beegfs beegfs_nodev rw", "host"),
+        ("0 0 0:9 / {} rw - 9p share rw,trans=virtio", "host"),
+        ("0 0 0:9 / {} rw - fuse.mergerfs a:b rw", "all"),
     ],
 )
 def test_network_mounts_that_keep_locks_to_themselves(tmp_path, monkeypatch, line, reach):

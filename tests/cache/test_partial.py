@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from support.cached import DATA, NAME, SHA, left_behind
 
 from domainkit import cache
 from domainkit.cache import Policy, fetch
+from domainkit.cache.sources.base import Answer
 from domainkit.errors import FetchError
 
 
@@ -200,3 +202,93 @@ def test_a_killed_download_is_resumed_and_its_lock_free(server, folder):
     assert fetch(server.url + "/big.bin", digest=digest).read_bytes() == data
     assert int(server.requests[-1].range.removeprefix("bytes=").rstrip("-")) > 1_000_000
     assert server.sent["/big.bin"] < 2 * len(data)
+
+
+def test_bytes_that_were_not_counted_are_not_published(server, folder, policy):
+    """Killed between a write and its count; what is fetched then turns out to be shorter."""
+    server.faults[NAME] = [faults.chunked(100_000)]
+    short = DATA[:120_000]
+    digest = "sha256:" + hashlib.sha256(short).hexdigest()
+    with pytest.raises(FetchError):
+        fetch(server.url + NAME, digest=digest, policy=replace(policy, attempts=1))
+    (part,) = (cache.home() / "partial").glob("*.part")
+    assert part.stat().st_size == 100_000
+    with part.open("ab") as file:
+        file.write(DATA[100_000:164_000])
+    tag = json.loads(part.with_suffix(".json").read_text())["validator"]
+    (folder / NAME.lstrip("/")).write_bytes(short)
+    server.extra["ETag"] = tag
+    path = fetch(server.url + NAME, digest=digest, policy=policy)
+    assert path.read_bytes() == short
+    assert server.requests[-1].range == "bytes=100000-"
+
+
+@pytest.mark.parametrize("cut", [None, 20_000])
+def test_a_part_of_a_file_of_unknown_size_is_not_the_rest(server, policy, cut):
+    def part(handler):
+        start = int(handler.headers["Range"].removeprefix("bytes=").partition("-")[0])
+        stop = min(len(DATA), start + 50_000)
+        tags = handler.validators(handler.find())
+        handler.send_response(206)
+        length = {} if cut else {"Content-Length": str(stop - start)}
+        for key, value in {
+            **tags,
+            "Content-Range": f"bytes {start}-{stop - 1}/*",
+            **length,
+        }.items():
+            handler.send_header(key, value)
+        handler.end_headers()
+        handler.send(DATA[start:stop][:cut])
+        handler.hang_up()
+
+    server.faults[NAME] = [faults.chunked(100_000), part, part]
+    server.always[NAME] = faults.chunked()
+    assert fetch(server.url + NAME, policy=policy).read_bytes() == DATA
+
+
+def test_a_whole_answer_without_a_length_does_not_end_what_was_cut(server, policy):
+    """The first answer would have been seen to be cut, the second would not."""
+    server.faults[NAME] = [faults.chunked(100_000), faults.no_length(200_000)]
+    with pytest.raises(FetchError, match="does not say how long the file is"):
+        fetch(server.url + NAME, policy=replace(policy, attempts_before_mirror=1))
+    assert fetch(server.url + NAME, policy=policy).read_bytes() == DATA
+
+
+def test_bytes_that_nobody_vouched_for_to_fit_are_fetched_once_more(server, folder, policy):
+    new = DATA[::-1]
+    digest = "sha256:" + hashlib.sha256(new).hexdigest()
+
+    def swap():
+        (folder / NAME.lstrip("/")).write_bytes(new)
+
+    unsaid = faults.if_range_ignored(tags=False, ETag="", Last_Modified="")
+    server.faults[NAME] = [faults.cut_after(100_000), faults.first(swap, unsaid)]
+    assert fetch(server.url + NAME, digest=digest, policy=policy).read_bytes() == new
+    assert [r.range for r in server.requests] == [None, "bytes=100000-", None]
+
+
+def test_what_is_skipped_passes_by_in_steps():
+    answer = Answer(chunks=iter([b"abc", b"def", b"gh"]), start=0)
+    answer.skip(5)
+    assert list(answer.chunks) == [b"", b"f", b"gh"]
+    assert answer.start == 5
+
+
+def test_a_deadline_holds_while_known_bytes_pass_by(server, policy):
+    """Ranges are ignored, and the answer begins with what is here already."""
+    clock = [0.0]
+    server.faults[NAME] = [faults.cut_after(250_000)]
+    with pytest.raises(FetchError):
+        fetch(server.url + NAME, policy=replace(policy, attempts=1))
+
+    def slow(handler):
+        def change(block, offset):
+            clock[0] += 10
+            return block
+
+        handler.answer(ranges=False, change=change)
+
+    server.always[NAME] = slow
+    late = replace(policy, deadline=15.0, monotonic=lambda: clock[0])
+    with pytest.raises(FetchError, match=r"the time of 15 s .* 250,000 bytes came"):
+        fetch(server.url + NAME, policy=late)

@@ -14,11 +14,14 @@ from support.cached import DATA, NAME, SHA, left_behind
 from domainkit import cache
 from domainkit.cache import Policy, fetch
 from domainkit.cache import policy as policy_module
+from domainkit.cache.claims import Claims
+from domainkit.cache.helpers import Helpers
 from domainkit.cache.layout import slot_for
 from domainkit.cache.partial import Partial
-from domainkit.cache.sources.base import Answer, Changed
+from domainkit.cache.sources.base import Answer, Changed, Retry
 from domainkit.cache.sources.http import HttpSource
 from domainkit.errors import DigestError, FetchError
+from domainkit.progress import bar
 
 SIZE = len(DATA)
 PIECE = 16 << 10
@@ -292,7 +295,7 @@ class Shifting:
 
 def test_parts_of_two_versions_are_never_joined(policy, monkeypatch):
     source = Shifting()
-    monkeypatch.setattr("domainkit.cache.fetcher.open_source", lambda url, policy: source)
+    monkeypatch.setattr("domainkit.cache.fetcher.open_source", lambda url, policy, until: source)
     path = fetch("https://127.0.0.1/a", size=SIZE, policy=policy)
     assert set(path.read_bytes()) == {1}
 
@@ -346,3 +349,79 @@ def test_a_forked_child_has_all_connections():
             os._exit(0 if Policy.from_environment().connections.spare() else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     policy_module._from_texts.cache_clear()
+
+
+def test_a_stream_does_not_run_on_into_a_piece_that_is_begun(server, policy):
+    """The first answer goes to the end of the file; a helper was cut in the piece after its run."""
+    cut = faults.cut_after(PIECE // 2)
+    server.faults[NAME] = [faults.until_asked(3), cut, faults.status(503)]
+    assert fetch(server.url + NAME, policy=replace(policy, jobs=2)).read_bytes() == DATA
+    asked = [request.range for request in server.requests]
+    assert asked.count(None) == 1
+    begun = int(asked[1].removeprefix("bytes=").partition("-")[0]) + PIECE // 2
+    assert asked[2].startswith(f"bytes={begun}-")
+    assert server.count(NAME) > 3
+
+
+def test_bytes_from_elsewhere_are_not_written(tmp_path):
+    with (
+        bar("a", 100, "B", False) as shown,
+        Partial(tmp_path / "a.part", "sha256", shown, promised=True) as partial,
+    ):
+        partial.begin("https://h/a", '"1"', 100, 50)
+        partial.write(1, b"x" * 10, 50)
+        with pytest.raises(RuntimeError, match="byte 50 came where 60 is missing"):
+            partial.write(1, b"x" * 10, 50)
+        assert partial.held == 10
+
+
+def test_a_source_that_refuses_helpers_is_not_asked_again_and_again(tmp_path, policy):
+    clock, asked = [0.0], []
+    patience = replace(policy, jobs=2, monotonic=lambda: clock[0])
+
+    def refused(run):
+        asked.append(clock[0])
+        raise Retry("answers 429 Too Many Requests", after="60")
+
+    with (
+        bar("a", 1000, "B", False) as shown,
+        Partial(tmp_path / "a.part", "sha256", shown, promised=True) as partial,
+    ):
+        partial.begin("https://h/a", '"1"', 1000, 100)
+        helpers = Helpers(partial, Claims(partial, 2, 100), patience, refused)
+        for _ in range(300):
+            helpers.recruit()
+            while helpers.busy:
+                helpers.wait()
+            clock[0] += 1
+        assert asked == [0, 60, 120]
+        assert patience.connections.spare()
+
+
+@pytest.mark.parametrize("code", [400, 403, 500])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_source_that_refuses_parts_is_asked_for_the_whole(server, policy, code, known):
+    def refuse(handler):
+        if "Range" in handler.headers:
+            handler.reply(code)
+        else:
+            handler.answer()
+
+    server.faults[NAME] = [] if known else [faults.cut_after(100_000)]
+    server.always[NAME] = refuse
+    patience = policy if known else replace(policy, jobs=1)
+    path = fetch(server.url + NAME, size=SIZE if known else None, policy=patience)
+    assert path.read_bytes() == DATA
+    asked = [request.range for request in server.requests]
+    assert asked[-1] is None
+    tries = policy.attempts - (not known) if code == 500 else 1  # the cut was one of them
+    assert len([one for one in asked if one]) == tries
+
+
+@pytest.mark.parametrize("code", [404, 410, 401])
+def test_what_holds_for_the_whole_is_not_asked_twice(server, policy, code):
+    server.faults[NAME] = [faults.cut_after(100_000), faults.status(code)]
+    with pytest.raises(FetchError, match=str(code)):
+        fetch(server.url + NAME, policy=replace(policy, jobs=1))
+    assert fetch(server.url + NAME, policy=replace(policy, jobs=1)).read_bytes() == DATA
+    assert [request.range for request in server.requests][2:] == ["bytes=100000-"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 
 import pytest
+from support import faults
 from support.cache_folder import look
 from support.cached import DATA, NAME, SHA, left_behind
 
 from domainkit import cache
-from domainkit.cache import fetch
+from domainkit.cache import fetch, records
 from domainkit.cache.digest import Digest
 from domainkit.cache.layout import slot_for
-from domainkit.cache.records import read_record, read_records
+from domainkit.cache.records import read_record, read_records, safe_name
 from domainkit.errors import DigestError, FetchError, OfflineError
 
 MD5 = "md5:" + hashlib.md5(DATA).hexdigest()
@@ -253,3 +255,74 @@ def test_notes_of_a_fetch_under_way_are_not_tidied_up(server, monkeypatch):
     pending.write_bytes(record)
     assert slot.find().whole
     assert not any(note.exists() for note in notes)
+
+
+@pytest.mark.parametrize(
+    "query", ["key={}", "token={}", "access_token={}", "id=1&sig={}", "signature={}"]
+)
+def test_addresses_that_differ_in_a_key_alone_are_two_files(server, policy, query):
+    """What looks like a secret may name the file; it is not shown, and told apart all the same."""
+    one, two = (f"{server.url}/get?{query.format(letter * 20)}" for letter in "ab")
+    server.faults["/get"] = [faults.reply(b"one"), faults.reply(b"two")]
+    assert fetch(one, policy=policy).read_bytes() == b"one"
+    assert fetch(two, policy=policy).read_bytes() == b"two"
+    assert (fetch(one).read_bytes(), fetch(two).read_bytes()) == (b"one", b"two")
+    written = "".join(path.read_text() for path in (cache.home() / "records").iterdir())
+    assert "a" * 20 not in written and "b" * 20 not in written
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "other"),
+    [
+        (
+            "X-Amz-Date=1&X-Amz-Signature=2&part=1",
+            "X-Amz-Date=3&part=1&X-Amz-Signature=4",
+            "X-Amz-Date=1&X-Amz-Signature=2&part=2",
+        ),
+        ("X-Goog-Date=1&X-Goog-Signature=2", "X-Goog-Date=3&X-Goog-Signature=4", "part=2"),
+        ("AWSAccessKeyId=1&Expires=2&Signature=3", "AWSAccessKeyId=4&Expires=5&Signature=6", "a=1"),
+        ("sv=2022&se=1&sp=r&sig=2&x=1", "sv=2022&se=3&sp=r&sig=4&x=1", "sv=2022&se=1&sig=2&x=2"),
+    ],
+)
+def test_one_file_signed_at_two_times_is_one(server, policy, first, again, other):
+    server.faults["/get"] = [faults.reply(b"one"), faults.reply(b"other")]
+    assert fetch(f"{server.url}/get?{first}", policy=policy).read_bytes() == b"one"
+    assert fetch(f"{server.url}/get?{again}", policy=policy).read_bytes() == b"one"
+    assert server.count("/get") == 1
+    assert fetch(f"{server.url}/get?{other}", policy=policy).read_bytes() == b"other"
+
+
+def test_a_process_reads_each_record_once(server, policy, monkeypatch):
+    read, parse = Counter(), records._parse
+
+    def counted(path):
+        read[path.name] += 1
+        return parse(path)
+
+    monkeypatch.setattr(records, "_parse", counted)
+    for number in range(40):
+        server.faults["/get"] = [faults.reply(b"%d" % number)]
+        fetch(f"{server.url}/get?number={number}", policy=policy)
+    assert len(read) >= 40
+    assert max(read.values()) <= 6  # whatever the number of others
+
+
+def test_a_record_that_another_process_replaced_is_seen(server, folder, policy):
+    fetch(server.url + NAME, policy=policy)
+    base = cache.home()
+    assert [e.urls for e in read_records(base, lambda facts: True)] == [(server.url + NAME,)]
+    (record,) = (base / "records").glob("*.json")
+    value = json.loads(record.read_text())
+    new = record.with_name(".new")
+    new.write_text(json.dumps({**value, "urls": ["https://h/new"]}))
+    os.replace(new, record)
+    assert [e.urls for e in read_records(base, lambda facts: True)] == [("https://h/new",)]
+
+
+@pytest.mark.parametrize("name", ["\ud800.bin", "\udc80" + "x" * 300 + ".bin"])
+def test_a_name_that_is_no_text(server, name):
+    for _ in range(2):
+        path = fetch(server.url + NAME, name=name)
+        assert path.read_bytes() == DATA
+    assert path.name.endswith(".bin") and safe_name(path.name) == path.name
+    assert server.count(NAME) == 1

@@ -46,25 +46,30 @@ def is_local(url: str) -> bool:
     return urlsplit(url).scheme == "file"
 
 
-def open_source(url: str, policy: Policy) -> Source:
+def open_source(url: str, policy: Policy, until: float | None = None) -> Source:
     """The source of an address, to be closed when done; nothing is asked of it yet.
+
+    Args:
+        until: when the fetch has to be over, on the policy's monotonic clock; None for never.
 
     Raises:
         FetchError: the address is not well formed.
         MissingExtraError: it needs a library that is not installed; names the extra.
     """
+
+    def left() -> float:
+        return float("inf") if until is None else until - policy.monotonic()
+
     scheme = urlsplit(url).scheme
     if scheme in ("http", "https", "hf"):
         from domainkit.cache.sources.http import HttpSource
 
-        longest = policy.deadline or float("inf")  # a silence outlasts no deadline
-        return HttpSource(
-            url, min(policy.connect_timeout, longest), min(policy.read_timeout, longest)
-        )
+        return HttpSource(url, policy.connect_timeout, policy.read_timeout, left)
     if scheme == "file":
         from domainkit.cache.sources.local_file import FileSource
 
         return FileSource(url)
+    from domainkit.cache.sources.patience import Patience
     from domainkit.cache.sources.remote import FsspecSource
 
-    return FsspecSource(url)
+    return FsspecSource(url, patience=Patience(policy.read_timeout, left))

@@ -15,12 +15,18 @@ __all__ = ["Answer", "BadRange", "Changed", "GiveUp", "Retry", "Source"]
 
 
 class Retry(Exception):
-    """Worth another try: ``after`` so many seconds where the server says, or ``at_once``."""
+    """Worth another try: ``after`` so many seconds where the server says, or ``at_once``.
 
-    def __init__(self, why: str, after: str | None = None, at_once: bool = False) -> None:
+    ``part``: the refusal may be of the part that was asked for alone.
+    """
+
+    def __init__(
+        self, why: str, after: str | None = None, at_once: bool = False, part: bool = False
+    ) -> None:
         super().__init__(why)
         self.after = after
         self.at_once = at_once
+        self.part = part
 
 
 class BadRange(Retry):
@@ -32,7 +38,11 @@ class Changed(Retry):
 
 
 class GiveUp(Exception):
-    """This address will not give the file."""
+    """This address will not give the file; ``part``: or only not the part that was asked for."""
+
+    def __init__(self, why: str, part: bool = False) -> None:
+        super().__init__(why)
+        self.part = part
 
 
 @dataclass
@@ -65,15 +75,15 @@ class Answer:
     close: Callable[[], None] = field(default=lambda: None)
 
     def skip(self, count: int) -> None:
-        """Lets the first bytes pass by; they are there already."""
+        """Lets the first bytes pass by, as empty chunks; they are there already."""
 
         def rest(chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
             for chunk in chunks:
-                if left < len(chunk):
-                    yield chunk[left:]
+                yield chunk[left:]
                 left = max(0, left - len(chunk))
 
         self.chunks = rest(self.chunks, count)
+        self.start += count
 
     def __enter__(self) -> Self:
         return self

@@ -21,14 +21,13 @@ __all__ = ["HeaderWatch"]
 
 
 class HeaderWatch:
-    """Ends requests whose headers take longer than ``seconds``, connecting included.
+    """Ends requests whose headers take too long, connecting included.
 
     A request on a connection of its own loses that one. One on a connection that was kept open does
     not say which: all of the same watch are ended, whose transfers are then taken up again.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = min(seconds, threading.TIMEOUT_MAX)
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: WeakSet[socket.socket] = WeakSet()
 
@@ -40,8 +39,8 @@ class HeaderWatch:
                 self._known.add(found)
 
     @contextmanager
-    def over(self, request: httpx.Request) -> Iterator[None]:
-        """Around the sending of a request; raises Retry where its headers come too slowly."""
+    def over(self, request: httpx.Request, seconds: float) -> Iterator[None]:
+        """Around the sending of a request; raises Retry where its headers take longer."""
         own: list[socket.socket] = []  # a second handle, which outlives the step from TCP to TLS
         state = {"late": False, "over": False}
         lock = threading.Lock()
@@ -66,7 +65,7 @@ class HeaderWatch:
                         _shut(own[-1])
 
         request.extensions = {**request.extensions, "trace": trace}
-        timer = threading.Timer(self._seconds, end)
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), end)
         timer.daemon = True
         with suppress(RuntimeError):  # the system gives no more threads: then there is no watch
             timer.start()

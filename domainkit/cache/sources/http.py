@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 import ssl
+import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 
 import httpcore
@@ -27,7 +28,10 @@ __all__ = ["HttpSource"]
 
 _MAX_REDIRECTS = 10
 _RETRIED = {408, 425, 429}
+_FOR_NOW = {502, 503, 504}  # overloaded, or not to be reached
+_OF_THE_FILE = {401, 404, 407, 410, 451}  # what they say holds for the whole as for a part
 _DIRECT = 1 << 20  # bytes from which on a body is worth a connection of its own
+_SHORTEST = 0.001  # seconds; httpx takes none for "for ever"
 _BLOCK = 1 << 18  # larger ones are slower: their memory is mapped anew each time
 _TROUBLE = (  # httpcore's are what reading from the connection itself raises
     *(httpx.RequestError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError),
@@ -43,17 +47,27 @@ class HttpSource:
     """One http(s), ``hf:`` or Google Drive address, with connections that are kept open.
 
     Certificates are checked, https never leads to http, proxies and ``.netrc`` are respected.
+
+    Args:
+        connect_timeout, read_timeout: seconds for a connection, and without a single byte.
+        left: seconds until the whole fetch has to be over; no silence outlasts them.
     """
 
-    def __init__(self, url: str, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        connect_timeout: float,
+        read_timeout: float,
+        left: Callable[[], float] = lambda: float("inf"),
+    ) -> None:
         self.url = without_login(url)
         on_drive = google_drive.direct(url)
         self._first = hugging_face.address(url) if url.startswith("hf:") else on_drive or url
         self._hub, self._drive = hugging_face.is_hub(url), on_drive is not None
         self._headers = hugging_face.headers(url) if self._hub else {}
-        self._timeout = read_timeout
+        self._connect_timeout, self._read_timeout, self._left = connect_timeout, read_timeout, left
         self._client = make_client(connect_timeout, read_timeout)
-        self._watch = HeaderWatch(connect_timeout + 2 * read_timeout)
+        self._watch = HeaderWatch()
 
     def close(self) -> None:
         self._client.close()
@@ -80,7 +94,7 @@ class HttpSource:
         digest, passed = None, 0
         while True:
             request.url = DiscreetURL(request.url)  # httpx logs it
-            with self._watch.over(request):
+            with self._watch.over(request, self._limit(request)):
                 response = self._client.send(request, stream=True)
             self._watch.know(response)
             if self._hub:
@@ -101,12 +115,22 @@ class HttpSource:
                 raise GiveUp(f"redirects from https to {to}, which is refused")
             request = following
 
+    def _limit(self, request: httpx.Request) -> float:
+        """Seconds for all headers of an answer; no wait of the request outlasts what is left."""
+        left = max(self._left(), _SHORTEST)
+        connect, read = min(self._connect_timeout, left), min(self._read_timeout, left)
+        timeout = httpx.Timeout(read, connect=connect).as_dict()
+        request.extensions = {**request.extensions, "timeout": timeout}
+        return min(self._connect_timeout + 2 * self._read_timeout, left)
+
     def _page(self, response: httpx.Response) -> str:
-        text = b""
+        text, until = b"", time.monotonic() + min(2 * self._read_timeout, self._left())
         for data in response.iter_bytes():
             text += data
             if len(text) > _PAGE_BYTES:
                 break
+            if time.monotonic() > until:
+                raise Retry("sends the page before the file too slowly")
         return text.decode("utf-8", "replace")
 
     def _answer(
@@ -120,17 +144,19 @@ class HttpSource:
         code = response.status_code
         asked = "Range" in response.request.headers
         if code in _RETRIED or code >= 500:
-            raise Retry(_status(response), after=response.headers.get("Retry-After"))
+            part = asked and code >= 500 and code not in _FOR_NOW
+            raise Retry(_status(response), after=response.headers.get("Retry-After"), part=part)
         if asked and code == 416:
             raise BadRange(_status(response))
         if code == 206 and asked:
             return self._part(response, start, stop, validator, digest)
         if code != 200:
-            raise GiveUp(_status(response) + self._advice(response))
-        encoded = _encoded(response)
+            part = asked and code not in _OF_THE_FILE
+            raise GiveUp(_status(response) + self._advice(response), part)
+        encoded = _encoded(response, httpx.URL(self._first))
         digest = digest or _promised(response.headers, whole=True)
         return Answer(
-            chunks=_bytes(response, encoded, self._timeout),
+            chunks=_bytes(response, encoded, self._read_timeout),
             total=None if encoded else _number(response.headers.get("Content-Length")),
             validator=None if encoded else _validator(response.headers),
             ranges=not encoded and _takes_ranges(response.headers),
@@ -152,7 +178,7 @@ class HttpSource:
         said = response.headers.get("Content-Range", "").strip()
         found = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", said)
         bad = BadRange(f"{_status(response)} with another range than asked for")
-        if found is None or _encoded(response):
+        if found is None or _encoded(response, httpx.URL(self._first)):
             raise bad
         first, last = int(found[1]), int(found[2])
         total = None if found[3] == "*" else int(found[3])
@@ -174,7 +200,7 @@ class HttpSource:
         elif named is not None and not _sendable(named):
             named = None
         return Answer(
-            chunks=_bytes(response, False, self._timeout),
+            chunks=_bytes(response, False, self._read_timeout),
             start=start,
             stop=last + 1,
             total=total,
@@ -321,12 +347,17 @@ def _promised(headers: Mapping[str, str], whole: bool) -> str | None:
     return None
 
 
-def _encoded(response: httpx.Response) -> bool:
+def _encoded(response: httpx.Response, asked: httpx.URL) -> bool:
     """Whether the body is compressed for the way alone, though we asked for none of that.
 
     A ``.gz`` file sent with ``Content-Encoding: gzip`` is a widespread mistake and taken as it is.
     """
-    return bool(_coding(response)) and not re.search(r"\.t?gz$", response.url.path)
+    return bool(_coding(response)) and not any(map(_names_gzip, (asked, response.url)))
+
+
+def _names_gzip(url: httpx.URL) -> bool:
+    """Whether a path, or a value of the query, ends as the name of a gzipped file does."""
+    return any(re.search(r"\.t?gz$", one) for one in (url.path, *url.params.values()))
 
 
 def _coding(response: httpx.Response) -> str:

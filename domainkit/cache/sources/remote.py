@@ -22,11 +22,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from domainkit.cache.mirrors import without_login
 from domainkit.cache.sources.base import Answer, Changed, GiveUp, Retry
+from domainkit.cache.sources.patience import Patience
 from domainkit.cache.sources.remote_errors import judged
 from domainkit.errors import FetchError, MissingExtraError
 
@@ -37,7 +39,7 @@ _EXTRAS = {
     "abfss": "azure", "sftp": "sftp", "ssh": "sftp",
 }  # fmt: skip
 _VERSIONS = ("ETag", "etag", "generation", "md5Hash", "VersionId", "version_id", "content_md5")
-_BLOCK = 8 << 20  # bytes that one request asks for ahead of the reading
+_BLOCK = 2 << 20  # bytes that one request asks for ahead of the reading
 
 
 class FsspecSource:
@@ -45,13 +47,15 @@ class FsspecSource:
 
     Args:
         chunk: bytes that are handed out at a time.
+        patience: how long one call of the library may take; None for as long as it likes.
 
     Raises:
         MissingExtraError: fsspec, or the library of the protocol, is not installed.
         FetchError: fsspec knows no such protocol.
     """
 
-    def __init__(self, url: str, chunk: int = 1 << 20) -> None:
+    def __init__(self, url: str, chunk: int = 1 << 20, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
         parts = urlsplit(url)
         self._scheme = parts.scheme
         self._extra = _EXTRAS.get(parts.scheme, "fsspec")
@@ -64,13 +68,9 @@ class FsspecSource:
 
     def open(self, start: int = 0, stop: int | None = None, validator: str | None = None) -> Answer:
         try:
-            files, path = self._files()
-            files.invalidate_cache(files._parent(path))  # listings that it keeps may be old
-            file = files.open(path, "rb", block_size=_BLOCK)
-            told = getattr(file, "details", None) or files.info(path)
+            files, path, file, told, version = self._patience.over(self._look)
             if told.get("type") == "directory":
                 raise GiveUp("is a folder, expected a file in it")
-            version = _version(told) or _time_of(files, path, told)
             if validator is not None and validator != version:
                 start, stop = 0, None
             whole = told.get("contentEncoding") != "gzip"  # else it is unpacked on the way
@@ -85,12 +85,20 @@ class FsspecSource:
                 ranges=whole and version is not None and bool(getattr(files, "async_impl", False)),
                 framed=total is not None,
                 digest=_digest(told) if whole else None,
-                close=file.close,
+                close=partial(self._patience.part, file.close),
             )
         except (Retry, GiveUp):
             raise
         except Exception as error:
             raise judged(error, self._extra) from error
+
+    def _look(self) -> tuple[Any, str, Any, Mapping[str, Any], str | None]:
+        """The file system, the path in it, the open file, what is told of it, its version."""
+        files, path = self._files()
+        files.invalidate_cache(files._parent(path))  # listings that it keeps may be old
+        file = files.open(path, "rb", block_size=_BLOCK)
+        told = getattr(file, "details", None) or files.info(path)
+        return files, path, file, told, _version(told) or _time_of(files, path, told)
 
     def close(self) -> None:
         """The connections are fsspec's, which keeps them for whoever comes next."""
@@ -123,15 +131,20 @@ class FsspecSource:
     def _read(
         self, file: IO[bytes], path: str, version: str | None, start: int, stop: int | None
     ) -> Iterator[bytes]:
+        over = self._patience.over
         try:
-            file.seek(start)
+            over(partial(file.seek, start))
             while stop is None or start < stop:
-                data = file.read(self._chunk if stop is None else min(self._chunk, stop - start))
+                count = self._chunk if stop is None else min(self._chunk, stop - start)
+                data = over(partial(file.read, count))
                 if not data:
                     break
                 start += len(data)
                 yield data
-            now = version if self._extra == "s3" else self._now(path)  # S3 is asked If-Match
+            # S3 is asked If-Match
+            now = version if self._extra == "s3" else over(partial(self._now, path))
+        except (Retry, GiveUp):
+            raise
         except Exception as error:
             raise judged(error, self._extra) from error
         if None not in (version, now) and now != version:
