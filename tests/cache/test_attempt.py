@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import os
 import shutil
+import signal
 import subprocess
+import threading
+import warnings
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -214,3 +219,35 @@ def test_every_kind_of_page_is_refused(server, policy, body):
 def test_a_text_that_a_server_calls_a_page_is_no_page(server, policy):
     server.faults["/rows.csv"] = [faults.html(b"a,b\n1,2\n")]
     assert fetch(server.url + "/rows.csv", policy=policy).read_bytes() == b"a,b\n1,2\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_policy_in_use_is_free_in_a_forked_child(server, folder):
+    """One connection, which a thread of the parent holds; the child has its own."""
+    (folder / "b.bin").write_bytes(b"b")
+    reached, patience = threading.Event(), Policy(5, 30, jobs=1, bandwidth=1e9)
+    server.faults[NAME] = [faults.hold_after(100_000, reached)]
+
+    def bring():
+        with contextlib.suppress(FetchError):
+            fetch(server.url + NAME, policy=patience, unwanted=ended.is_set)
+
+    ended = threading.Event()
+    thread = threading.Thread(target=bring)
+    thread.start()
+    try:
+        assert reached.wait(20)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads
+            child = os.fork()
+        if child == 0:
+            try:
+                signal.alarm(20)
+                right = fetch(server.url + "/b.bin", policy=patience).read_bytes() == b"b"
+            finally:
+                os._exit(0 if right else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        ended.set()
+        server.closing.set()
+        thread.join()

@@ -137,6 +137,17 @@ def test_mirrors_come_first_in_order_and_the_origin_last(server, folder, policy,
         assert server.count(NAME) == 1
 
 
+def test_a_mirror_is_told_no_secret(server, policy, monkeypatch):
+    host = server.url.removeprefix("http://")
+    with FileServer(server.folder) as mirror:
+        monkeypatch.setenv("DOMAINKIT_MIRROR", mirror.url)
+        for query in ("access_token=SECRET", "part=1&X-Amz-Date=2&X-Amz-Signature=SECRET"):
+            assert fetch(f"{server.url}{NAME}?{query}", policy=policy).read_bytes() == DATA
+        assert [request.path for request in mirror.requests] == [f"/{host}{NAME}"]
+        assert all("SECRET" not in line for line in mirror.lines)
+        assert mirror.lines[0] == f"GET /{host}{NAME}?part=1 HTTP/1.1"
+
+
 def test_a_mirror_with_wrong_bytes_is_passed_over(server, folder, policy):
     (folder / "bad.bin").write_bytes(DATA[:-1] + b"x")
     path = fetch([server.url + "/bad.bin", server.url + NAME], digest=SHA, policy=policy)

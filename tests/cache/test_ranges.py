@@ -353,12 +353,25 @@ def test_a_forked_child_has_all_connections():
 
 def test_a_stream_does_not_run_on_into_a_piece_that_is_begun(server, policy):
     """The first answer goes to the end of the file; a helper was cut in the piece after its run."""
-    cut = faults.cut_after(PIECE // 2)
-    server.faults[NAME] = [faults.until_asked(3), cut, faults.status(503)]
+    refused = threading.Event()
+
+    def whole(handler):
+        def change(block, offset):  # slowly to the end of the run, then as soon as the way is free
+            refused.wait(0.02 if offset < 3 * PIECE else 20)
+            return block
+
+        handler.answer(change=change, pace=(2048, 0.0))
+
+    def refuse(handler):
+        handler.reply(503)
+        handler.server.owner.closing.wait(0.1)  # for the helper to give its piece back
+        refused.set()
+
+    server.faults[NAME] = [whole, faults.cut_after(PIECE // 2), refuse]
     assert fetch(server.url + NAME, policy=replace(policy, jobs=2)).read_bytes() == DATA
     asked = [request.range for request in server.requests]
     assert asked.count(None) == 1
-    begun = int(asked[1].removeprefix("bytes=").partition("-")[0]) + PIECE // 2
+    begun = 4 * PIECE + PIECE // 2
     assert asked[2].startswith(f"bytes={begun}-")
     assert server.count(NAME) > 3
 

@@ -260,6 +260,16 @@ def test_putting_aside(server):
     assert list(quarantined(cache.home())) == []
 
 
+def test_putting_aside_what_is_called_like_the_reason(server):
+    path = fetch(server.url + NAME, digest=SHA, name="why.json")
+    path.write_bytes(b"damaged")
+    kept = put_aside(cache.home(), AB, path, {"why": "for a test"})
+    assert kept.read_bytes() == b"damaged"
+    (put,) = quarantined(cache.home())
+    assert (put.name, put.why["why"]) == (kept.name, "for a test")
+    assert not put.clear_note()
+
+
 def test_a_kill_while_putting_aside_loses_nothing(server, monkeypatch):
     path = fetch(server.url + NAME, digest=SHA)
     real = os.replace

@@ -64,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         with owner.lock:
             owner.requests.append(Request(self.command, self.name, self.headers.get("Range")))
             owner.headers.append(dict(self.headers))
+            owner.lines.append(self.requestline)
             owner.arrived.notify_all()
             queue = owner.faults.get(self.name)
             fault = queue.pop(0) if queue else owner.always.get(self.name)
@@ -249,6 +250,7 @@ class FileServer:
         url: ``http://127.0.0.1:<port>``, no slash at the end.
         requests: every request in order of arrival.
         headers: the headers of each of them.
+        lines: the first line of each, with its query.
         faults: path (unquoted, with its slash) -> the faults that its next requests meet.
         always: path -> the fault that all others meet.
         connections: how many were opened.
@@ -267,6 +269,7 @@ class FileServer:
         self.folder = Path(folder).resolve()
         self.requests: list[Request] = []
         self.headers: list[dict[str, str]] = []
+        self.lines: list[str] = []
         self.faults: dict[str, list[Fault | None]] = {}
         self.always: dict[str, Fault] = {}
         self.connections = 0

@@ -13,8 +13,10 @@ import pytest
 from support.faults import reply
 from support.server import FileServer
 
-from domainkit.cache.sources.base import GiveUp
+from domainkit.cache.sources import google_drive
+from domainkit.cache.sources.base import GiveUp, Retry
 from domainkit.cache.sources.google_drive import direct, next_step
+from domainkit.cache.sources.http import HttpSource
 
 KEY = "1y3NkcscPJ-KkOhVqWHbF6HbNdtgQyA_i"
 DOWNLOAD = f"https://drive.usercontent.google.com/download?id={KEY}&export=download&confirm=t"
@@ -241,3 +243,19 @@ def test_the_whole_way_on_a_server(tmp_path):
         then = next_step(client.get(asked).text, asked)
         assert then.startswith(f"{server.url}/download?id={KEY}&export=download&confirm=t&uuid=2f6")
         assert client.get(then).content == b"the file"
+
+
+def test_a_page_that_drips_for_ever_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "home"))
+    (tmp_path / "download").write_bytes(b"<html>" + b" " * 100_000)
+
+    def page(handler):
+        handler.answer(extra={"Content-Type": "text/html"}, pace=(1, 0.01))
+
+    with FileServer(tmp_path) as server:
+        monkeypatch.setattr(google_drive, "_DOWNLOAD", f"{server.url}/download")
+        server.always["/download"] = page
+        source = HttpSource(f"https://drive.google.com/file/d/{KEY}/view", 60, 60, lambda: 0.3)
+        with pytest.raises(Retry, match="sends the page before the file too slowly"):
+            source.open()
+        source.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import logging
 import socket
@@ -20,6 +21,7 @@ from domainkit.cache import Policy, fetch
 from domainkit.cache.mirrors import mirrored, without_login
 from domainkit.cache.sources import check_address, hugging_face, open_source
 from domainkit.cache.sources.base import GiveUp, Retry
+from domainkit.cache.sources.http import HttpSource
 from domainkit.errors import FetchError, MissingExtraError
 
 ETAG = '"\xe9t\xe9"'.encode("latin-1")
@@ -325,3 +327,37 @@ def test_they_are_not_waited_for_on_a_connection_that_was_kept_either(folder):
             source.open()
         assert server.connections == 1
         source.close()
+
+
+def test_no_wait_outlasts_what_is_left_of_the_fetch(folder):
+    """The first wait takes half of the time, and the second what is left of it."""
+    with FileServer(folder) as server:
+        server.always[NAME] = faults.slow_headers(10_000, 0.02)
+        left = iter([0.4, 0.2, 0.1])
+        source = HttpSource(server.url + NAME, 60, 60, lambda: next(left))
+        for _ in range(3):
+            with pytest.raises(Retry, match="sends its headers too slowly"):
+                source.open()
+        source.close()
+
+
+# --- gzipped files that are sent as if they were packed for the way alone -------------------------
+
+
+@pytest.mark.parametrize(
+    "asked", ["/data.tar.gz", "/moved.tgz", "/blob?file=data.tar.gz", "/get?file=a%2Fdata.tgz"]
+)
+def test_a_gzipped_file_is_what_was_asked_for(folder, asked):
+    packed = gzip.compress(DATA)
+    with FileServer(folder) as server:
+        kept = faults.reply(packed, Content_Encoding="gzip")
+        for path in ("/data.tar.gz", "/blob"):
+            server.always[path] = kept
+        server.always["/moved.tgz"] = faults.redirect("/blob")
+        server.always["/get"] = faults.redirect("/blob")
+        source = open_source(server.url + asked, Policy(5, 5))
+        assert read(source.open()) == packed
+        source.close()
+        plain = open_source(server.url + "/blob?file=data.bin", Policy(5, 5))
+        assert read(plain.open()) == DATA
+        plain.close()
