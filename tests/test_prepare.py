@@ -371,13 +371,13 @@ def test_a_file_that_is_missing_ends_the_others(
     with FileServer(tmp_path) as server:
         came, write = threading.Event(), Partial.write
 
-        def noticed(self: Partial, index: int, data: bytes) -> None:
-            write(self, index, data)
+        def noticed(self: Partial, index: int, data: bytes, at: int) -> None:
+            write(self, index, data, at)
             if self.held == 2_000_000:
                 came.set()
 
         def late(handler: Handler) -> None:
-            came.wait()
+            came.wait(60)
             handler.reply(404)
 
         monkeypatch.setattr(Partial, "write", noticed)
