@@ -209,7 +209,9 @@ def test_the_settings_of_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("DOMAINKIT_SHARED", str(tmp_path))
     checks = {check.name: check for check in doctor._environment()}
     assert checks["DOMAINKIT_BANDWIDTH"].state == "fault"
-    assert "not a bandwidth" in checks["DOMAINKIT_BANDWIDTH"].fix
+    assert (
+        "DOMAINKIT_BANDWIDTH=fast: expected bytes per second" in checks["DOMAINKIT_BANDWIDTH"].fix
+    )
     assert checks["DOMAINKIT_SHARED"].state == "warning"
     (tmp_path / "layout.json").write_text('{"layout": 2}')
     monkeypatch.setenv("DOMAINKIT_BANDWIDTH", "5MB")

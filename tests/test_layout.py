@@ -35,10 +35,11 @@ ALLOWED: dict[str, set[str]] = {
     "mixing": set(),
     "ragged": set(),
     "probe": set(),
+    "switches": set(),
     "cards": {"errors"},
     "archive": {"errors"},
     "splits": {"errors"},
-    "cache": {"errors", "progress"},
+    "cache": {"errors", "progress", "switches"},
     "names": {"cards", "errors"},
     "model_cards": {"cards", "errors"},
     "doctor": {"cache", "cards", "errors", "probe"},
@@ -81,7 +82,8 @@ LATER: dict[str, set[str]] = {
     "dataset": {"display", "interop"},
     "loader": {"recipe"},
     "cli": {
-        *("", "dataset", "display", "doctor", "loader", "prepare", "store", "training", "zoo"),
+        *("", "dataset", "display", "doctor", "loader", "prepare", "store", "switches", "training"),
+        "zoo",
     },
     "D.models": {"model_cards", "zoo"},
 }
@@ -89,7 +91,7 @@ LATER: dict[str, set[str]] = {
 # rooms that load no torch and no numpy, so that `domainkit list` answers at once
 LIGHT = {
     *("", "__main__", "errors", "progress", "probe", "cards", "archive", "splits", "cache"),
-    *("names", "model_cards", "prepared", "doctor", "cli", "D", "D.datasets"),
+    *("names", "model_cards", "prepared", "doctor", "cli", "switches", "D", "D.datasets"),
 }
 HEAVY = {
     *("torch", "torchvision", "torchaudio", "numpy", "pyarrow", "PIL", "scipy", "pandas"),

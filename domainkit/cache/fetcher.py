@@ -140,7 +140,7 @@ def _find_or_bring(
             raise OfflineError(
                 f"{without_login(wanted[0])}: is not in the cache at {slot.base} and "
                 "DOMAINKIT_OFFLINE forbids fetching it. Unset DOMAINKIT_OFFLINE, or fetch it where "
-                "there is a network and share that cache by DOMAINKIT_HOME."
+                "there is a network and name that cache by DOMAINKIT_SHARED or DOMAINKIT_HOME."
             )
     if found is None:
         patience = policy or Policy.from_environment()
@@ -237,7 +237,7 @@ class _Job:
                     continue
                 except OutOfTimeError:
                     failures.append(
-                        f"{without_login(url)}: the time of {self.policy.deadline:.0f} s for this "
+                        f"{without_login(url)}: the time of {self.policy.deadline:g} s for this "
                         f"file has passed; {partial.held:,} bytes came"
                     )
                     hint = "Allow more time; what came is taken up again."

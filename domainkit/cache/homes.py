@@ -28,10 +28,19 @@ def home() -> Path:
     """
     chosen = os.environ.get("DOMAINKIT_HOME", "").strip()
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return _folder("DOMAINKIT_HOME", chosen)
     from platformdirs import user_cache_path
 
     return user_cache_path("domainkit", appauthor=False)
+
+
+def _folder(variable: str, text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise FetchError(
+            f"{variable}={text}: there is no such user's folder. Set it to a folder, or unset it."
+        ) from error
 
 
 def shared_homes() -> list[Path]:
@@ -46,7 +55,7 @@ def shared_homes() -> list[Path]:
     for part in os.environ.get("DOMAINKIT_SHARED", "").split(os.pathsep):
         if not part.strip():
             continue
-        base = Path(part.strip()).expanduser().absolute()
+        base = _folder("DOMAINKIT_SHARED", part.strip())
         if base == mine:
             continue
         try:

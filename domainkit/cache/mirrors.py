@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from domainkit.errors import FetchError
+from domainkit.switches import switched_on
 
 __all__ = ["mirrored", "offline", "same_file", "without_login"]
 
@@ -53,7 +54,7 @@ def mirrored(urls: Sequence[str]) -> list[str]:
     mirrors = re.split(r"[\s,]+", os.environ.get("DOMAINKIT_MIRROR", "").strip())
     found = []
     for mirror in filter(None, mirrors):
-        if "://" not in mirror:
+        if "://" not in mirror or not _well_formed(mirror):
             raise FetchError(
                 f"DOMAINKIT_MIRROR: {mirror.rpartition('@')[2]!r} is not an address. Expected "
                 "https://host/path or file:///folder, several of them with commas between, a "
@@ -75,6 +76,14 @@ def mirrored(urls: Sequence[str]) -> list[str]:
     return found
 
 
+def _well_formed(url: str) -> bool:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
+
+
 def offline() -> bool:
     """Whether DOMAINKIT_OFFLINE forbids the network.
 
@@ -84,7 +93,7 @@ def offline() -> bool:
         ...     offline()
         False
     """
-    return os.environ.get("DOMAINKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+    return switched_on("DOMAINKIT_OFFLINE")
 
 
 def without_login(url: str) -> str:

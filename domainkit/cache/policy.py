@@ -131,17 +131,24 @@ def parse_rate(text: str) -> float:
 
 @lru_cache(maxsize=8)
 def _from_texts(jobs: str, bandwidth: str, deadline: str) -> Policy:
+    if jobs and not (jobs.isdecimal() and int(jobs) > 0):
+        raise _wrong("DOMAINKIT_JOBS", jobs, "a whole number, 1 or more")
     try:
-        return Policy(
-            jobs=int(jobs) if jobs else 4,
-            bandwidth=parse_rate(bandwidth) if bandwidth else None,
-            deadline=float(deadline) if deadline else None,
-        )
-    except ValueError as error:
-        raise FetchError(
-            f"DOMAINKIT_JOBS={jobs!r} must be a whole number and DOMAINKIT_DEADLINE={deadline!r} a "
-            f"number of seconds ({error}). Set them right, or unset them."
-        ) from error
+        seconds = float(deadline) if deadline else None
+    except ValueError:
+        seconds = 0.0
+    if seconds is not None and not seconds > 0:
+        raise _wrong("DOMAINKIT_DEADLINE", deadline, "a number of seconds, more than 0")
+    try:
+        rate = parse_rate(bandwidth) if bandwidth else None
+    except FetchError as error:
+        wanted = "bytes per second, like 500kB, 5MB or 1.5MiB"
+        raise _wrong("DOMAINKIT_BANDWIDTH", bandwidth, wanted) from error
+    return Policy(jobs=int(jobs or 4), bandwidth=rate, deadline=seconds)
+
+
+def _wrong(name: str, text: str, wanted: str) -> FetchError:
+    return FetchError(f"{name}={text}: expected {wanted}. Set it right, or unset it.")
 
 
 if hasattr(os, "register_at_fork"):

@@ -8,8 +8,8 @@ Kaggle's sets are among the first kind; why there is no ``kaggle:`` address is s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +42,15 @@ def _rate(text: str) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+def _brought(text: str) -> Path:
+    if not text:  # Path("") is the folder one happens to be in
+        raise typer.BadParameter("expected a folder or a file, got nothing")
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise typer.BadParameter(f"{text}: there is no such folder or file")
+    return path
+
+
 def _seconds(value: float | None) -> float | None:
     if value is not None and not value > 0:
         raise typer.BadParameter(f"expected more than 0 seconds, got {value:g}")
@@ -68,8 +77,9 @@ def download(
         Path | None,
         typer.Option(
             "--from",
+            parser=_brought,
             metavar="FOLDER",
-            help="Take the files from this folder (or file) that you have brought, and fetch none.",
+            help="Take the files from this folder (or file) that you have brought.",
         ),
     ] = None,
     jobs: Annotated[
@@ -100,12 +110,13 @@ def download(
     """Fetch, verify and prepare datasets, or fetch and verify the weights of models.
 
     What is here already is not fetched again; what was cut off is taken up where it stopped. One
-    name that fails does not stop the others; the exit code is then 1. A single name that does not
-    exist gives 2.
+    name that fails does not stop the others; the exit code is then 1, or 2 where every name is
+    wrong.
 
     Some files may not be fetched automatically. Get them as the card says, and give the folder
     where they are with --from: each is found by its name, or by its size and digest, verified, and
-    copied into the cache.
+    copied into the cache. What else such a dataset needs is fetched; of other datasets, --from
+    fetches nothing.
 
     \b
     Examples:
@@ -119,9 +130,14 @@ def download(
     chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     policy = replace(cache.Policy.from_environment(), **chosen)
     work = _Work(split or [], weights, policy, _folder(folder))
-    failed = work.bring(names)
-    if failed and len(names) == 1 and not work.taken:
-        raise failed[0][1]
+    single = len(names) == 1
+
+    def tell(name: str, failure: Exception) -> None:
+        if not single:
+            text = str(failure)
+            complain(text if text.startswith(name) else f"{name}: {text}")
+
+    failed = work.bring(names, tell)
     if json:
         errors = [{"name": name, "error": str(failure)} for name, failure in failed]
         taken = {} if folder is None else {"files": work.taken}
@@ -129,14 +145,12 @@ def download(
     else:
         for item in [*work.taken, *work.done]:
             line(_told(item))
-    if failed and len(names) == 1:
+    if failed and single:
         raise failed[0][1]
-    for name, failure in failed:
-        text = str(failure)
-        complain(text if text.startswith(name) else f"{name}: {text}")
     if failed:
         complain(f"{len(failed)} of {len(names)} failed")
-        raise typer.Exit(1)
+        codes = {getattr(failure, "exit_code", 1) for _, failure in failed}
+        raise typer.Exit(2 if codes == {2} and len(failed) == len(names) else 1)
 
 
 @dataclass
@@ -150,28 +164,47 @@ class _Work:
     taken: list[dict[str, Any]] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)
 
-    def bring(self, names: list[str]) -> list[tuple[str, Exception]]:
-        """Several names at a time; the errors of those that failed."""
-        failed: list[tuple[str, Exception]] = []
+    def bring(
+        self, names: list[str], tell: Callable[[str, Exception], None]
+    ) -> list[tuple[str, Exception]]:
+        """Several names at a time; the errors of those that failed, which are told at once."""
+        failed: dict[str, Exception] = {}
+        cards: dict[str, Card | ModelCard] = {}
+        brought: dict[str, list[dict[str, Any]]] = {}
+        for name in names:  # a wrong name is told before the work of hours
+            try:
+                cards[name] = self._find(name)
+            except (DomainkitError, OSError) as error:
+                failed[name] = error
+                tell(name, error)
         with ThreadPoolExecutor(_NAMES_AT_A_TIME, thread_name_prefix="domainkit-download") as pool:
-            under_way: list[tuple[str, Future[list[dict[str, Any]]]]] = [
-                (name, pool.submit(self._one, name)) for name in names
-            ]
-            for name, future in under_way:
+            under_way = {pool.submit(self._one, name, card): name for name, card in cards.items()}
+            for future in as_completed(under_way):
+                name = under_way[future]
                 try:
-                    self.done.extend(future.result())
+                    brought[name] = future.result()
                 except (DomainkitError, OSError) as error:
-                    failed.append((name, error))
-        return failed
+                    failed[name] = error
+                    tell(name, error)
+        for name in names:
+            self.done.extend(brought.get(name, []))
+        return [(name, failed[name]) for name in names if name in failed]
 
-    def _one(self, name: str) -> list[dict[str, Any]]:
+    def _find(self, name: str) -> Card | ModelCard:
+        """The card of a name, if it has the splits or weights that are wanted."""
         card = find(name, ("dataset", "model"))
+        if isinstance(card, ModelCard):
+            card.weights_spec(self.weights)
+        else:
+            for split in self.splits:
+                card.split(split)
+        return card
+
+    def _one(self, name: str, card: Card | ModelCard) -> list[dict[str, Any]]:
         if isinstance(card, ModelCard):
             spec = card.weights_spec(self.weights).file
             self._take(name, [replace(spec, key=card.weights_spec(self.weights).name)])
             return [_bring_weights(card, self.weights, self.policy)]
-        for split in self.splits:  # a wrong name is refused before anything is fetched
-            card.split(split)
         splits = self.splits or list(card.splits)
         keys = dict.fromkeys(key for split in splits for key in card.split(split).files.values())
         self._take(name, [card.files[key] for key in keys])

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from domainkit import cache
 from domainkit.cache.digest import Digest, sums_of
+from domainkit.cache.mirrors import offline
 from domainkit.cache.pages import looks_like_page
 from domainkit.cache.sources.local_file import place
 from domainkit.cards import FileSpec
@@ -88,6 +89,9 @@ class Folder:
 def take(owner: str, specs: Iterable[FileSpec], folder: Folder) -> list[Taken]:
     """Brings what is in ``folder`` of a card's files into the cache.
 
+    Where a person has to bring some, what else the folder lacks and has an address is left to be
+    fetched.
+
     Args:
         owner: the name of the card.
 
@@ -96,12 +100,14 @@ def take(owner: str, specs: Iterable[FileSpec], folder: Folder) -> list[Taken]:
             sizes and digests that are expected, and what was found instead. Those that were found
             are in the cache all the same.
     """
+    wanted = [spec for spec in specs if spec.path is None]  # others come with their card
+    by_hand = any(not spec.urls for spec in wanted)
     taken, missing = [], []
-    for spec in specs:
-        if spec.path is not None:  # comes with its card
-            continue
+    for spec in wanted:
         reasons: list[str] = []
         found = _take_one(owner, spec, folder, reasons)
+        if found is None and by_hand and spec.urls and not reasons and not offline():
+            continue  # nobody was asked to bring it
         if found is None:
             missing.append("\n    ".join([_expected(spec), *reasons]))
         else:

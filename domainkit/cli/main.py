@@ -10,6 +10,7 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -56,9 +57,11 @@ class Verbs(TyperGroup):
             raise typer.Exit(BROKEN_PIPE) from error
         except (DomainkitError, OSError) as error:
             # an OSError is the machine's trouble (no room, no rights), not a fault of ours
-            if os.environ.get("DOMAINKIT_DEBUG", "0") not in ("", "0"):
-                raise
             from domainkit import progress
+            from domainkit.switches import switched_on
+
+            if switched_on("DOMAINKIT_DEBUG"):
+                raise
 
             progress.close_all()  # of what was under way beside it
             complain(str(error))
@@ -110,6 +113,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without Unicode gets question marks
             stream.reconfigure(errors="replace")
+    warnings.showwarning = _warn
     stop = Stop()
     signal.signal(signal.SIGINT, stop)
     try:
@@ -120,6 +124,11 @@ def main() -> None:
         raise
     finally:
         _flush()
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    """A warning as a plain line: where in the code it arose is nothing to the reader."""
+    typer.echo(f"Warning: {message}", err=True)
 
 
 def _flush() -> None:

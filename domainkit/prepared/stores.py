@@ -123,7 +123,9 @@ def check_store(folder: Path, advance: Callable[[int], None] = lambda count: Non
     """
     redo = f"{_removal(folder)} and prepare again"
     try:
-        facts = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        text = (folder / "store.json").read_bytes()
+        advance(len(text))
+        facts = json.loads(text.decode("utf-8"))
         sums = [int(digits, 16) for digits in facts["part_crc32"]]
         rows = sum(facts["part_rows"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,7 +1,7 @@
 """Progress of long work: bars on a terminal or in a notebook, lines in a log, JSON for machines.
 
-Silent in a script unless asked: the command line calls ``enable()`` once, a notebook shows bars by
-itself, and every function that works long takes ``progress=True`` or ``False`` for its own call.
+Silent in a script unless asked: call ``enable()`` once, as the command line does. A notebook shows
+bars by itself. ``cache.fetch`` and others take ``progress=True`` or ``False`` for their own call.
 The switch is the only state of this module and says nothing about what is computed. Any number of
 bars may be open at once, in any threads, one inside another.
 

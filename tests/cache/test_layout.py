@@ -261,3 +261,18 @@ def test_a_shared_cache_that_may_not_be_entered_is_passed_over_once(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert shared_homes() == [other]
+
+
+@pytest.mark.parametrize("variable", ["DOMAINKIT_HOME", "DOMAINKIT_SHARED"])
+def test_the_folder_of_nobody_is_told(monkeypatch, variable):
+    monkeypatch.setenv(variable, "~nobody-of-that-name/cache")
+    with pytest.raises(FetchError, match=f"^{variable}=~nobody-of-that-name/cache: there is no"):
+        fetch("https://host/a")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc here")
+def test_a_place_where_no_folder_can_be_made_is_told(monkeypatch):
+    monkeypatch.setattr("domainkit.cache.files._PATIENCE", 0.1)
+    monkeypatch.setenv("DOMAINKIT_HOME", "/proc/nowhere/cache")
+    with pytest.raises(FetchError, match="/proc/nowhere/cache"):
+        fetch("https://host/a")

@@ -242,9 +242,25 @@ def test_a_policy_without_sense_is_refused(wrong):
 
 
 @pytest.mark.parametrize("text", ["fast", "0", "-1MB", "5 apples", "1i"])
-def test_a_bandwidth_that_is_none_is_refused(monkeypatch, text):
-    monkeypatch.setenv("DOMAINKIT_BANDWIDTH", text)
+def test_a_bandwidth_that_is_none_is_refused(text):
     with pytest.raises(FetchError, match="is not a bandwidth"):
+        policy_module.parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("DOMAINKIT_JOBS", "four", "a whole number, 1 or more"),
+        ("DOMAINKIT_JOBS", "0", "a whole number, 1 or more"),
+        ("DOMAINKIT_DEADLINE", "0", "a number of seconds, more than 0"),
+        ("DOMAINKIT_DEADLINE", "nan", "a number of seconds, more than 0"),
+        ("DOMAINKIT_DEADLINE", "soon", "a number of seconds, more than 0"),
+        ("DOMAINKIT_BANDWIDTH", "fast", "bytes per second, like 500kB"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(monkeypatch, name, text, expected):
+    monkeypatch.setenv(name, text)
+    with pytest.raises(FetchError, match=f"^{name}={text}: expected {expected}"):
         Policy.from_environment()
 
 

@@ -164,6 +164,8 @@ def test_verify_does_not_call_a_file_well_that_it_could_not_put_aside(
     (bad,) = (f for f in found["findings"] if f["state"] != "ok")
     assert (bad["path"], bad["state"], bad["quarantined"]) == (str(path), "damaged", None)
     assert "it stays there" in bad["note"]
+    advice = invoke("cache", "verify").stderr
+    assert "nothing could be put aside" in advice and "brings back" not in advice
     refused = refuse
 
     def taken(*args: Any) -> Any:
@@ -298,3 +300,11 @@ def test_a_damaged_private_card_is_no_reason_to_stop(small: Any) -> None:
     load_card("vision/small").source.write_text("name = ")
     result = invoke("cache", "ls")
     assert result.exit_code == 0 and "vision/small cannot be read" in result.stderr
+
+
+def test_the_progress_of_verify_comes_to_its_end(small: Any) -> None:
+    invoke("download", "vision/small", "-q")
+    for command in (("cache", "verify"), ("verify", "vision/small")):
+        lines = invoke(*command, "--json").stderr.splitlines()
+        last = [event for line in lines if (event := json.loads(line))["event"] == "done"][-1]
+        assert last["done"] == last["total"] > 0, command

@@ -70,6 +70,29 @@ def test_an_unknown_name_alone_is_wrong_use(small: Any) -> None:
     assert result.exit_code == 2 and "'vision/small'" in result.stderr
 
 
+def test_nothing_but_wrong_names_is_wrong_use(small: Any) -> None:
+    result = invoke("download", "vision/smal", "vision/smol")
+    assert result.exit_code == 2 and "2 of 2 failed" in result.stderr
+    result = invoke("download", "vision/small", "vision/fashion-mnist-mini", "--split", "tset")
+    assert result.exit_code == 2
+    assert small.gets() == []
+
+
+def test_a_wrong_name_is_told_before_the_work(small: Any) -> None:
+    told = run("download", "vision/small", "vision/nothing", env=small.env).stderr
+    assert 0 <= told.index("'vision/nothing'") < told.index("train-images.gz: ")
+
+
+def test_json_is_a_document_whatever_happens(small: Any) -> None:
+    for name, code in (("vision/nothing", 2), ("vision/small", 1)):
+        small.server.always[IMAGES] = status(404)
+        result = invoke("download", name, "--split", "train", "--json")
+        told = json.loads(result.stdout)
+        assert (result.exit_code, told["done"]) == (code, [])
+        assert [item["name"] for item in told["errors"]] == [name]
+        assert told["errors"][0]["error"].splitlines()[0] in result.stderr
+
+
 def test_a_server_that_lacks_the_file_is_a_failure(small: Any) -> None:
     card = load_card("vision/small").source  # straight to the server: one address, no mirror
     card.write_text(card.read_text().replace("https:/", small.server.url))

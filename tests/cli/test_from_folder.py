@@ -256,8 +256,34 @@ def names_in_order(folder: Folder) -> list[str]:
 
 def test_a_folder_that_is_not_there(small: Any, tmp_path: Path) -> None:
     result = invoke("download", "vision/small", "--from", tmp_path / "absent")
-    assert result.exit_code == 1 and "absent: is no folder or file" in result.stderr
+    assert result.exit_code == 2 and "there is no such folder or file" in result.stderr
+    result = invoke("download", "vision/small", "--from", "")  # an unset variable of a script
+    assert result.exit_code == 2 and "expected a folder or a file, got nothing" in result.stderr
     assert small.gets() == []
+
+
+def test_a_set_of_which_one_file_alone_is_brought_by_hand(
+    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the error without it says, done to the letter."""
+    card = load_card("vision/small").source
+    hand = 'manual = "Accept the rules at https://example.org/small."'
+    card.write_text(card.read_text().replace('url = "train-labels.gz"', hand))
+    folder = tmp_path / "Downloads"
+    folder.mkdir()
+    served = tmp_path / "root" / "example.org" / "small"
+    shutil.move(served / "train-labels.gz", folder)
+    asked = ("download", "vision/small", "--split", "train")
+    failed = invoke(*asked)
+    assert failed.exit_code == 1
+    assert "`domainkit download vision/small --from FOLDER`, where FOLDER holds" in failed.stderr
+    monkeypatch.setenv("DOMAINKIT_OFFLINE", "1")
+    (small.home / "files").exists() and shutil.rmtree(small.home / "files")
+    assert invoke(*asked, "--from", folder).exit_code == 1
+    monkeypatch.delenv("DOMAINKIT_OFFLINE")
+    done = invoke(*asked, "--from", folder)
+    assert done.exit_code == 0, done.stderr
+    assert "vision/small, train: 600 rows" in done.stdout
 
 
 def test_a_folder_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,9 @@ from domainkit.cli.show import line
 
 __all__ = ["app", "path"]
 
-app = new_app(help="Where downloads are kept, what is there, and how to make room.")
+app = new_app(
+    help="Where downloads are kept, what is there, and how to make room.", no_args_is_help=True
+)
 
 
 @app.command()

@@ -229,6 +229,13 @@ def _advise(bad: Sequence[Finding]) -> None:
     damaged = [finding for finding in bad if finding.state == "damaged"]
     if not damaged:
         return
+    stays = [finding for finding in damaged if finding.quarantined is None]
+    if len(stays) == len(damaged):
+        complain(
+            f"{plural(len(damaged), 'item')} damaged, of which nothing could be put aside: whoever "
+            "may write this cache mends it, or set DOMAINKIT_HOME to another folder"
+        )
+        return
     names = sorted({n for f in damaged for n in f.used_by if not n.startswith(("own/", "hf/"))})
     again = f"`domainkit download {' '.join(names)}` brings" if names else "the next use brings"
     complain(f"{plural(len(damaged), 'item')} damaged: {again} back what is needed")

@@ -361,3 +361,10 @@ def test_a_gzipped_file_is_what_was_asked_for(folder, asked):
         plain = open_source(server.url + "/blob?file=data.bin", Policy(5, 5))
         assert read(plain.open()) == DATA
         plain.close()
+
+
+@pytest.mark.parametrize("mirror", ["http://[bad", "https://host:port/x", "nonsense"])
+def test_a_mirror_that_is_not_well_formed_is_told(monkeypatch, mirror):
+    monkeypatch.setenv("DOMAINKIT_MIRROR", mirror)
+    with pytest.raises(FetchError, match=r"^DOMAINKIT_MIRROR: .* is not an address"):
+        mirrored(["https://host/a"])
