@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ __all__ = ["UNFINISHED", "make_folder", "read_json", "sync_folder", "write_json"
 
 UNFINISHED = ".new"  # how the names of half-written small files end; prune takes old ones
 
-_PATIENCE = 5.0  # seconds in which a folder may be taken away again and again while it is made
+_REFUSALS = 1000  # in a row, of a folder that is there: in /proc no folder can be made
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -55,14 +54,17 @@ def make_folder(path: Path) -> None:
         if path.parent == path:  # a drive that is not there; mkdir says so
             break
         path = path.parent
-    until = time.monotonic() + _PATIENCE
+    refused = 0
     while missing:
         try:
             missing[-1].mkdir(exist_ok=True)
         except FileNotFoundError:  # somebody tidied up the empty folder above meanwhile
-            if missing[-1].parent == missing[-1] or time.monotonic() > until:
-                raise  # a file system without folders of its own, like /proc, says so for ever
-            missing.append(missing[-1].parent)
+            above = missing[-1].parent
+            refused = refused + 1 if above.is_dir() else 0
+            if above == missing[-1] or refused > _REFUSALS:
+                raise
+            if not refused:
+                missing.append(above)
         else:
             sync_folder(missing.pop().parent)
 

@@ -272,7 +272,6 @@ def test_the_folder_of_nobody_is_told(monkeypatch, variable):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc here")
 def test_a_place_where_no_folder_can_be_made_is_told(monkeypatch):
-    monkeypatch.setattr("domainkit.cache.files._PATIENCE", 0.1)
     monkeypatch.setenv("DOMAINKIT_HOME", "/proc/nowhere/cache")
     with pytest.raises(FetchError, match="/proc/nowhere/cache"):
         fetch("https://host/a")
