@@ -8,6 +8,11 @@ Layout. Item ``i`` is ``values[offsets[i]:offsets[i + 1]]`` viewed as ``[*shapes
     images        items [C, H_i, W_i]   values [sum C * H_i * W_i]       shapes [[C, H_i, W_i]]
 
 ``inner`` is the part of the shape that is the same for all items *behind* the part that varies.
+
+With ``channels_last`` the numbers of an item [C, H, W] lie in the order [H, W, C], as decoders of
+pictures write them. Shapes and items read the same: items are views with other strides, as torch's
+memory format of that name has them.
+
 One buffer means one copy to the device, and no padding until somebody asks for it.
 
 The sizes are wanted on the host (Python loops, ``repr``) and on the device (kernels), so a copy of
@@ -33,9 +38,11 @@ class Ragged:
         offsets: int64 tensor [B + 1], from 0 to N without a step back.
         shapes: int64 tensor [B, k], the part of each item's shape that varies; its products are the
             steps of ``offsets``. None means k = 1: the steps themselves.
+        channels_last: whether the numbers of an item [C, H, W] lie as [H, W, C]; needs k = 3 and
+            no inner sizes.
 
     Raises:
-        ValueError: when the three do not fit together.
+        ValueError: when they do not fit together.
 
     Example:
         >>> batch = Ragged.from_list([torch.tensor([1, 2, 3]), torch.tensor([4])])
@@ -48,10 +55,14 @@ class Ragged:
                 [4, 0, 0]]), tensor([3, 1]))
     """
 
-    __slots__ = ("_host_offsets", "_host_shapes", "offsets", "shapes", "values")
+    __slots__ = ("_host_offsets", "_host_shapes", "channels_last", "offsets", "shapes", "values")
 
     def __init__(
-        self, values: torch.Tensor, offsets: torch.Tensor, shapes: torch.Tensor | None = None
+        self,
+        values: torch.Tensor,
+        offsets: torch.Tensor,
+        shapes: torch.Tensor | None = None,
+        channels_last: bool = False,
     ) -> None:
         if offsets.dtype != torch.int64 or offsets.ndim != 1 or len(offsets) < 1:
             raise ValueError(
@@ -74,7 +85,9 @@ class Ragged:
             )
         if (host_shapes < 0).any() or (host_shapes.prod(axis=1) != steps).any():
             raise ValueError("the product of each row of shapes must be the step of offsets")
+        _check_layout(channels_last, values, host_shapes)
         self.values, self.offsets, self.shapes = values, offsets, shapes
+        self.channels_last = channels_last
         self._host_offsets, self._host_shapes = host_offsets, host_shapes
 
     @classmethod
@@ -85,15 +98,17 @@ class Ragged:
         shapes: torch.Tensor,
         host_offsets: np.ndarray,
         host_shapes: np.ndarray,
+        channels_last: bool,
     ) -> Ragged:
         new = object.__new__(cls)
+        new.channels_last = channels_last
         new.values, new.offsets, new.shapes = values, offsets, shapes
         new._host_offsets, new._host_shapes = host_offsets, host_shapes
         return new
 
     @classmethod
     def from_list(cls, items: Sequence[torch.Tensor], *, inner: int = 0) -> Ragged:
-        """Join items into one buffer.
+        """Join items into one buffer; pictures that all lie as [H, W, C] stay so.
 
         Args:
             items: at least one tensor; all of the same dtype, device and number of dimensions.
@@ -116,12 +131,19 @@ class Ragged:
                     f"item {i} is {item.dtype} {tuple(item.shape)}, item 0 is {first.dtype} "
                     f"{tuple(first.shape)}: dtype, dimensions and the last {inner} sizes must agree"
                 )
-        values = torch.cat([item.flatten(0, k - 1) for item in items])
-        return cls.from_shapes(values, [tuple(item.shape[:k]) for item in items])
+        last = k == 3 and inner == 0 and all(_lies_channels_last(item) for item in items)
+        flat = [item.permute(1, 2, 0) for item in items] if last else items
+        values = torch.cat([item.flatten(0, k - 1) for item in flat])
+        shapes = [tuple(item.shape[:k]) for item in items]
+        return cls.from_shapes(values, shapes, channels_last=last)
 
     @classmethod
     def from_shapes(
-        cls, values: torch.Tensor, shapes: Sequence[Sequence[int]] | np.ndarray
+        cls,
+        values: torch.Tensor,
+        shapes: Sequence[Sequence[int]] | np.ndarray,
+        *,
+        channels_last: bool = False,
     ) -> Ragged:
         """Wrap a flat buffer, given the varying part of every item's shape ([B, k])."""
         host_shapes = np.array(shapes, dtype=np.int64)  # a copy: lengths are often changed in place
@@ -131,21 +153,29 @@ class Ragged:
         np.cumsum(host_shapes.prod(axis=1), out=host_offsets[1:])
         if host_offsets[-1] != len(values) or (host_shapes < 0).any():
             raise ValueError(f"shapes add up to {host_offsets[-1]}, values has {len(values)} rows")
+        _check_layout(channels_last, values, host_shapes)
         return cls._trusted(
             values,
             torch.from_numpy(host_offsets).to(values.device),
             torch.from_numpy(host_shapes).to(values.device),
             host_offsets,
             host_shapes,
+            channels_last,
         )
 
     def with_values(self, values: torch.Tensor) -> Ragged:
         """The same sizes over another buffer of the same length."""
         if len(values) != len(self.values):
             raise ValueError(f"expected {len(self.values)} rows of values, got {len(values)}")
-        return Ragged._trusted(
-            values, self.offsets, self.shapes, self._host_offsets, self._host_shapes
-        )
+        host = self._host_offsets, self._host_shapes, self.channels_last
+        return Ragged._trusted(values, self.offsets, self.shapes, *host)
+
+    def contiguous(self) -> Ragged:
+        """Items [C, H, W] in this order in memory: itself, or a copy if it is ``channels_last``."""
+        if not self.channels_last:
+            return self
+        flat = [item.reshape(-1) for item in self]
+        return Ragged.from_shapes(torch.cat(flat) if flat else self.values, self._host_shapes)
 
     # -- sizes ---------------------------------------------------------------------------------
 
@@ -201,11 +231,16 @@ class Ragged:
             if not 0 <= i < len(self):
                 raise IndexError(f"item {index} of a Ragged of {len(self)}")
             part = self.values[int(self._host_offsets[i]) : int(self._host_offsets[i + 1])]
-            return part.view(*self._host_shapes[i].tolist(), *self.inner)
+            shape = self._host_shapes[i].tolist()
+            if self.channels_last:
+                return part.view(*shape[1:], shape[0]).permute(2, 0, 1)
+            return part.view(*shape, *self.inner)
         rows = np.arange(len(self))[index]
         pieces = [self.values[self._host_offsets[i] : self._host_offsets[i + 1]] for i in rows]
         return Ragged.from_shapes(
-            torch.cat(pieces) if pieces else self.values[:0], self._host_shapes[rows]
+            torch.cat(pieces) if pieces else self.values[:0],
+            self._host_shapes[rows],
+            channels_last=self.channels_last,
         )
 
     def __iter__(self) -> Iterator[torch.Tensor]:
@@ -234,6 +269,7 @@ class Ragged:
             self.shapes.to(values.device, non_blocking=wait),
             self._host_offsets,
             self._host_shapes,
+            self.channels_last,
         )
 
     def pin_memory(self) -> Ragged:
@@ -244,6 +280,7 @@ class Ragged:
             self.shapes.pin_memory(),
             self._host_offsets,
             self._host_shapes,
+            self.channels_last,
         )
 
     def record_stream(self, stream: Any) -> None:
@@ -257,7 +294,10 @@ class Ragged:
         """[B, *item] without a copy; ValueError unless ``is_dense``."""
         if not self.is_dense:
             raise ValueError(f"{self!r} has items of different sizes: pad() makes them equal")
-        return self.values.view(len(self), *self._host_shapes[0].tolist(), *self.inner)
+        shape = self._host_shapes[0].tolist()
+        if self.channels_last:
+            return self.values.view(len(self), *shape[1:], shape[0]).permute(0, 3, 1, 2)
+        return self.values.view(len(self), *shape, *self.inner)
 
     def pad(
         self,
@@ -333,10 +373,27 @@ class Ragged:
     @classmethod
     def cat(cls, batches: Sequence[Ragged]) -> Ragged:
         """The items of several batches, in order, as one."""
+        last = all(b.channels_last for b in batches)
+        if not last:
+            batches = [b.contiguous() for b in batches]
         return cls.from_shapes(
             torch.cat([b.values for b in batches]),
             np.concatenate([b._host_shapes for b in batches]),
+            channels_last=last,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Ragged, (self.values, self.offsets, self.shapes)
+        return Ragged, (self.values, self.offsets, self.shapes, self.channels_last)
+
+
+def _lies_channels_last(item: torch.Tensor) -> bool:
+    """Whether a picture [C, H, W] lies as [H, W, C] and not also as [C, H, W] (one channel)."""
+    return not item.is_contiguous() and item.permute(1, 2, 0).is_contiguous()
+
+
+def _check_layout(channels_last: bool, values: torch.Tensor, shapes: np.ndarray) -> None:
+    if channels_last and (shapes.shape[1] != 3 or values.ndim != 1):
+        raise ValueError(
+            "channels_last is for pictures [C, H, W] in a flat buffer: shapes [B, 3], got "
+            f"{list(shapes.shape)} with inner sizes {tuple(values.shape[1:])}"
+        )

@@ -145,6 +145,11 @@ def pixelwise(
     if len(x) == 0:
         return x
     if x.is_dense:
-        return x.with_values(work(x.dense(), slice(None)).reshape(-1))
-    parts = [work(item[None], slice(i, i + 1)).reshape(-1) for i, item in enumerate(x)]
+        return x.with_values(_flat(work(x.dense(), slice(None)), x))
+    parts = [_flat(work(item[None], slice(i, i + 1)), x) for i, item in enumerate(x)]
     return x.with_values(torch.cat(parts))
+
+
+def _flat(pictures: torch.Tensor, like: Ragged) -> torch.Tensor:
+    """Pictures [n, C, H, W] as values of ``like``, in its order of memory."""
+    return (pictures.permute(0, 2, 3, 1) if like.channels_last else pictures).reshape(-1)
