@@ -98,6 +98,7 @@ class Ragged:
         shapes: torch.Tensor,
         host_offsets: np.ndarray,
         host_shapes: np.ndarray,
+        *,
         channels_last: bool,
     ) -> Ragged:
         new = object.__new__(cls)
@@ -160,15 +161,15 @@ class Ragged:
             torch.from_numpy(host_shapes).to(values.device),
             host_offsets,
             host_shapes,
-            channels_last,
+            channels_last=channels_last,
         )
 
     def with_values(self, values: torch.Tensor) -> Ragged:
         """The same sizes over another buffer of the same length."""
         if len(values) != len(self.values):
             raise ValueError(f"expected {len(self.values)} rows of values, got {len(values)}")
-        host = self._host_offsets, self._host_shapes, self.channels_last
-        return Ragged._trusted(values, self.offsets, self.shapes, *host)
+        host, last = (self._host_offsets, self._host_shapes), self.channels_last
+        return Ragged._trusted(values, self.offsets, self.shapes, *host, channels_last=last)
 
     def contiguous(self) -> Ragged:
         """Items [C, H, W] in this order in memory: itself, or a copy if it is ``channels_last``."""
@@ -269,7 +270,7 @@ class Ragged:
             self.shapes.to(values.device, non_blocking=wait),
             self._host_offsets,
             self._host_shapes,
-            self.channels_last,
+            channels_last=self.channels_last,
         )
 
     def pin_memory(self) -> Ragged:
@@ -280,7 +281,7 @@ class Ragged:
             self.shapes.pin_memory(),
             self._host_offsets,
             self._host_shapes,
-            self.channels_last,
+            channels_last=self.channels_last,
         )
 
     def record_stream(self, stream: Any) -> None:

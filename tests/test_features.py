@@ -16,7 +16,6 @@ from support.rows import same
 from domainkit import cards
 from domainkit.errors import CardError, DecodeError, DomainkitError
 from domainkit.features import (
-    FEATURES,
     Audio,
     Boxes,
     Feature,
@@ -30,6 +29,7 @@ from domainkit.features import (
     Tokens,
     feature_from_spec,
 )
+from domainkit.features.spec import FEATURES
 from domainkit.ragged import Ragged
 
 SPECS = [

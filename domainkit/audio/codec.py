@@ -17,9 +17,10 @@ import torch
 
 from domainkit.errors import DecodeError
 
-__all__ = ["decode_audio", "encode_wav"]
+__all__ = ["audio_shape", "decode_audio", "decode_audio_into", "encode_wav"]
 
 UNKNOWN_SIZE = 0xFFFFFFFF  # what a writer to a pipe declares: it could not go back to fill it in
+_UNKNOWN_FRAMES = 1 << 40  # what libsndfile says of a stream without a length is above
 FULL_SCALE = 32768  # int16 -32768 is -1.0, as libsndfile and scipy users scale it
 
 
@@ -41,16 +42,74 @@ def decode_audio(data: bytes | bytearray | memoryview) -> tuple[torch.Tensor, in
         >>> decode_audio(encode_wav(wave, 8000))
         (tensor([[ 0.0000,  0.5000, -1.0000]]), 8000)
     """
+    samples, rate = _samples(memoryview(data), None)
+    return torch.from_numpy(np.ascontiguousarray(samples.T)), rate
+
+
+def audio_shape(data: bytes | bytearray | memoryview) -> tuple[tuple[int, int], int] | None:
+    """The shape (C, T) that ``decode_audio`` will give and the rate in Hz, from the header alone.
+
+    None where the header does not tell; decoding does.
+
+    Example:
+        >>> audio_shape(encode_wav(torch.zeros(2, 100), 8000))
+        ((2, 100), 8000)
+    """
     import soundfile
 
-    view = memoryview(data)
+    try:
+        with soundfile.SoundFile(io.BytesIO(memoryview(data))) as file:
+            if file.subtype == "GSM610" or file.frames <= 0 or file.frames >= _UNKNOWN_FRAMES:
+                return None
+            return (file.channels, file.frames), file.samplerate
+    except (soundfile.SoundFileError, ValueError):
+        return None
+
+
+def decode_audio_into(data: bytes | bytearray | memoryview, out: torch.Tensor) -> int:
+    """``decode_audio`` into memory that is there; a mono recording without another copy.
+
+    Args:
+        data: as for ``decode_audio``.
+        out: float32 [C, T], contiguous, of the shape that ``audio_shape`` told.
+
+    Returns:
+        The sample rate in Hz.
+
+    Raises:
+        DecodeError: as ``decode_audio``, or the recording is not of the shape of ``out``.
+
+    Example:
+        >>> out = torch.empty(1, 3)
+        >>> decode_audio_into(encode_wav(torch.tensor([[0.0, 0.5, -1.0]]), 8000), out), out
+        (8000, tensor([[ 0.0000,  0.5000, -1.0000]]))
+    """
+    place = out.numpy()
+    direct = place.T if len(place) == 1 and place.flags.c_contiguous else None
+    samples, rate = _samples(memoryview(data), direct)
+    if samples.T.shape != place.shape:
+        raise DecodeError(
+            f"the recording's header promises (C, T) = {place.shape}, its data {samples.T.shape}"
+        )
+    if direct is None or not np.may_share_memory(samples, place):
+        np.copyto(place, samples.T)
+    return rate
+
+
+def _samples(view: memoryview, place: np.ndarray | None) -> tuple[np.ndarray, int]:
+    """float32 [T, C], in ``place`` if that has the right size, and the rate."""
+    import soundfile
+
     promised = _check_wav(view)
     try:
         with soundfile.SoundFile(io.BytesIO(view)) as file:
             frames, rate = file.frames, file.samplerate
             kind = f"{file.format} {file.subtype}"
+            fits = place is not None and place.shape == (frames, file.channels)
             # the count is given because GSM streams cannot seek, and soundfile asks for it then
-            samples = file.read(frames, dtype="float32", always_2d=True)
+            samples = file.read(
+                frames, dtype="float32", always_2d=True, out=place if fits else None
+            )
     except (soundfile.SoundFileError, ValueError) as error:
         raise DecodeError(
             f"these {len(view)} bytes cannot be decoded as a recording: {_reason(error)} "
@@ -64,7 +123,7 @@ def decode_audio(data: bytes | bytearray | memoryview) -> tuple[torch.Tensor, in
     if promised is not None and file.subtype == "GSM610":
         # blocks of 320 samples: only the header knows where inside the last one the sound ends
         samples = samples[:promised]
-    return torch.from_numpy(np.ascontiguousarray(samples.T)), rate
+    return samples, rate
 
 
 def encode_wav(waveform: torch.Tensor, sample_rate: int) -> bytes:

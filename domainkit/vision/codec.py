@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from domainkit.errors import DecodeError, TransformError
 
-__all__ = ["decode_image", "encode_png", "from_pillow"]
+__all__ = ["decode_image", "decode_image_into", "encode_png", "from_pillow", "image_shape"]
 
 _JPEG = b"\xff\xd8\xff"
 _COLORSPACE = {"RGB": "RGB", "L": "GRAY"}
@@ -53,12 +53,61 @@ def decode_image(data: bytes | memoryview, mode: str = "RGB") -> torch.Tensor:
     """
     if mode not in ("RGB", "L", "index"):
         raise DecodeError(f"mode must be 'RGB', 'L' or 'index', got {mode!r}")
-    if isinstance(data, memoryview):
-        data = data.cast("B")  # pyarrow gives signed bytes, which simplejpeg refuses
-    pixels = _jpeg(data, mode) if mode != "index" and bytes(data[:3]) == _JPEG else None
-    if pixels is None:
-        pixels = _pillow(data, mode)
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    return torch.from_numpy(_pixels(_unsigned(data), mode, None)).permute(2, 0, 1)
+
+
+def image_shape(data: bytes | memoryview, mode: str = "RGB") -> tuple[int, int, int] | None:
+    """The shape (C, H, W) that ``decode_image`` will give, from the file's header alone.
+
+    None where the header cannot be read; decoding tells what is wrong.
+
+    Example:
+        >>> image_shape(encode_png(torch.zeros(3, 40, 80, dtype=torch.uint8)), mode="L")
+        (1, 40, 80)
+    """
+    data = _unsigned(data)
+    channels = 3 if mode == "RGB" else 1
+    try:
+        if bytes(data[:3]) == _JPEG:
+            import simplejpeg
+
+            height, width = simplejpeg.decode_jpeg_header(data, strict=False)[:2]
+        else:
+            with Image.open(io.BytesIO(data)) as picture:
+                width, height = picture.size
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError):
+        return None
+    return channels, height, width
+
+
+def decode_image_into(data: bytes | memoryview, out: torch.Tensor, mode: str = "RGB") -> None:
+    """``decode_image`` into memory that is there: JPEG files are decoded without another copy.
+
+    Args:
+        data: as for ``decode_image``.
+        out: uint8 tensor [C, H, W] of the shape that ``image_shape`` told, a view of rows of
+            pixels [H, W, C] (torch's channels-last order).
+        mode: as for ``decode_image``.
+
+    Raises:
+        DecodeError: as ``decode_image``, or the picture is not of the shape of ``out``.
+
+    Example:
+        >>> out = torch.empty(2, 2, 3, dtype=torch.uint8).permute(2, 0, 1)
+        >>> decode_image_into(encode_png(torch.full((3, 2, 2), 7, dtype=torch.uint8)), out)
+        >>> out[0]
+        tensor([[7, 7],
+                [7, 7]], dtype=torch.uint8)
+    """
+    place = out.permute(1, 2, 0).numpy()
+    pixels = _pixels(_unsigned(data), mode, place)
+    if np.may_share_memory(pixels, place):
+        return
+    if pixels.shape != place.shape:
+        raise DecodeError(
+            f"the picture's header promises (H, W, C) = {place.shape}, its data {pixels.shape}"
+        )
+    np.copyto(place, pixels)
 
 
 def from_pillow(picture: Image.Image, mode: str = "RGB") -> torch.Tensor:
@@ -115,15 +164,32 @@ def encode_png(image: torch.Tensor, max_side: int | None = None) -> bytes:
     return out.getvalue()
 
 
-def _jpeg(data: bytes | memoryview, mode: str) -> np.ndarray | None:
+def _unsigned(data: bytes | memoryview) -> bytes | memoryview:
+    """pyarrow gives signed bytes, which simplejpeg refuses."""
+    return data.cast("B") if isinstance(data, memoryview) else data
+
+
+def _pixels(data: bytes | memoryview, mode: str, place: np.ndarray | None) -> np.ndarray:
+    """[H, W, C]; within ``place`` where the decoder can write there."""
+    if mode != "index" and bytes(data[:3]) == _JPEG:
+        pixels = _jpeg(data, mode, place)
+        if pixels is not None:
+            return pixels
+    return _pillow(data, mode)
+
+
+def _jpeg(data: bytes | memoryview, mode: str, place: np.ndarray | None) -> np.ndarray | None:
     """[H, W, C], or None where Pillow has to do it."""
     import simplejpeg
 
     try:
-        colors = simplejpeg.decode_jpeg_header(data)[2]
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
         if colors == "CMYK":
             return None  # simplejpeg rounds the way from CMYK otherwise than torchvision
-        pixels: np.ndarray = simplejpeg.decode_jpeg(data, _COLORSPACE[mode])
+        fits = place is not None and place.flags.c_contiguous and place.shape[:2] == (height, width)
+        pixels: np.ndarray = simplejpeg.decode_jpeg(
+            data, _COLORSPACE[mode], buffer=place if fits else None
+        )
         return pixels
     except (ValueError, MemoryError) as error:
         # Only libjpeg's first remark comes back. Pillow refuses what is cut off further on.
