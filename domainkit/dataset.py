@@ -20,6 +20,7 @@ from domainkit.batch import Batch
 from domainkit.cards import load_card
 from domainkit.errors import DecodeError, NotFoundError, nearest
 from domainkit.features import Feature
+from domainkit.joined import Joined
 from domainkit.mixing import turns
 from domainkit.prepare import prepare
 from domainkit.progress import bar
@@ -40,6 +41,8 @@ class Source(Protocol):
     def __len__(self) -> int: ...
     def raw(self, row: int, columns: Any = None) -> dict[str, Any]: ...
     def column(self, name: str) -> np.ndarray: ...
+    def take(self, rows: Any, name: str, *, out: np.ndarray | None = None) -> Any: ...
+    def lengths(self, rows: Any, name: str) -> np.ndarray: ...
 
 
 def load_dataset(name: str, split: str | None = None) -> Dataset:
@@ -292,36 +295,6 @@ class Dataset:
         return sample
 
 
-class _Joined:
-    """Several datasets as one source: row ``starts[k] + i`` is row i of dataset k."""
-
-    def __init__(self, parts: Sequence[Dataset]) -> None:
-        first = parts[0]
-        for part in parts[1:]:
-            if part.features != first.features:
-                raise TypeError(
-                    f"the columns differ: {first!r} and {part!r}; select_columns() keeps the "
-                    "common ones"
-                )
-        self.parts = list(parts)
-        self.features = first.features
-        self.starts = np.cumsum([0, *(len(p) for p in parts)])
-        joined = "+".join(p.fingerprint for p in parts)
-        self.fingerprint = hashlib.sha256(joined.encode()).hexdigest()[:32]
-        self.info = {"name": " + ".join(dict.fromkeys(p.name for p in parts))}
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def raw(self, row: int, columns: Any = None) -> dict[str, Any]:
-        k = int(np.searchsorted(self.starts, row, side="right")) - 1
-        part = self.parts[k] if columns is None else self.parts[k].select_columns(columns)
-        return part.raw(row - int(self.starts[k]))
-
-    def column(self, name: str) -> np.ndarray:
-        return np.concatenate([p.column(name) for p in self.parts])
-
-
 def concat(datasets: Sequence[Dataset]) -> Dataset:
     """All rows of several datasets with the same columns, one dataset after the other.
 
@@ -332,7 +305,7 @@ def concat(datasets: Sequence[Dataset]) -> Dataset:
     """
     if not datasets:
         raise TypeError("concat needs at least one dataset")
-    return Dataset(_Joined(datasets))
+    return Dataset(Joined(datasets))
 
 
 def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
@@ -353,7 +326,7 @@ def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
     """
     if len(weights) != len(datasets) or not datasets or not all(0 < w < math.inf for w in weights):
         raise TypeError(f"mix needs one positive weight per dataset, got {list(weights)}")
-    joined = _Joined(datasets)
+    joined = Joined(datasets)
     # whole numbers in exactly these proportions: rounding would add up over many rows, and 0.05
     # means a twentieth, not the nearest float
     exact = [Fraction(str(w)) for w in weights]

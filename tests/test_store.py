@@ -22,7 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.rows import FEATURES, dataset, same, store, table
 
-import domainkit.store
+import domainkit.store.reading
+import domainkit.store.writing
 from domainkit.dataset import Dataset
 from domainkit.errors import DomainkitError, ReaderError, StoreError
 from domainkit.features import Boxes, Float, Image, Int, Label, Tensor, Text, Tokens
@@ -120,7 +121,7 @@ def test_only_the_asked_columns_are_given(tmp_path):
 
 
 def test_several_parts_read_as_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(domainkit.store, "PART_BYTES", 1)
+    monkeypatch.setattr(domainkit.store.writing, "PART_BYTES", 1)
     n = 3 * BATCH_ROWS + 5
     ds = dataset(tmp_path, n)
     assert len(list(ds._source.folder.glob("part-*.arrow"))) == 4
@@ -207,7 +208,7 @@ def test_two_hundred_thousand_rows_cost_no_memory(tmp_path):
 
 
 def test_the_looked_up_batches_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(domainkit.store, "KEPT_BATCHES", 2)
+    monkeypatch.setattr(domainkit.store.reading, "KEPT_BATCHES", 2)
     opened = store(tmp_path, 5 * BATCH_ROWS)
     for batch in (0, 1, 0, 2, 3, 3, 4, 0):
         row = batch * BATCH_ROWS + 1
@@ -217,7 +218,7 @@ def test_the_looked_up_batches_are_bounded(tmp_path, monkeypatch):
 
 
 def test_threads_may_read_while_batches_are_dropped(tmp_path, monkeypatch):
-    monkeypatch.setattr(domainkit.store, "KEPT_BATCHES", 3)
+    monkeypatch.setattr(domainkit.store.reading, "KEPT_BATCHES", 3)
     n = 20 * BATCH_ROWS
     opened = store(tmp_path, ({"number": i} for i in range(n)), {"number": Int()})
     barrier, right = threading.Barrier(4), []
@@ -369,7 +370,7 @@ def test_a_flipped_bit_never_ends_in_another_kind_of_error(tmp_path):
 
 @pytest.mark.parametrize("n", [0, 3, 3 * BATCH_ROWS + 5])
 def test_the_sums_are_those_of_the_files(tmp_path, monkeypatch, n):
-    monkeypatch.setattr(domainkit.store, "PART_BYTES", 1)
+    monkeypatch.setattr(domainkit.store.writing, "PART_BYTES", 1)
     opened = store(tmp_path, n)
     opened.verify()
     parts = sorted(opened.folder.glob("part-*.arrow"))
@@ -379,7 +380,7 @@ def test_the_sums_are_those_of_the_files(tmp_path, monkeypatch, n):
 
 
 def test_verify_finds_any_flipped_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr(domainkit.store, "PART_BYTES", 1)
+    monkeypatch.setattr(domainkit.store.writing, "PART_BYTES", 1)
     opened = store(tmp_path, 2 * BATCH_ROWS)
     part = opened.folder / "part-00001.arrow"
     whole = part.read_bytes()
