@@ -102,7 +102,7 @@ class Assembly:
             self._read()
         except (StoreError, DecodeError):
             # one of them is damaged, or the common part of all
-            self._kept = np.array([k for k in self._kept if self._readable(k)], dtype=np.int64)
+            self._kept = np.array([k for k in self._kept if self._readable(int(k))], dtype=np.int64)
             self._read()
 
     def allocate(self) -> None:
@@ -138,6 +138,10 @@ class Assembly:
                 self._lost.add(index)
                 self._note(self.place(index), name, error)
                 return
+
+    def leave_out(self, index: int) -> None:
+        """Do without a row instead of decoding it."""
+        self._lost.add(index)
 
     def finish(self) -> tuple[Batch, np.ndarray]:
         """The batch, and which places of it were read: int64 [k], rising."""
@@ -187,7 +191,7 @@ class Assembly:
                 if not feature.media:
                     feature.collate_stored(stored)
         except (StoreError, DecodeError) as error:
-            self._note(int(place), name, error)
+            self._note(place, name, error)
             return False
         return True
 

@@ -39,13 +39,19 @@ class Batch(dict[str, Any]):
     def copy(self) -> Batch:
         return Batch(self, ids=self.ids, transformed=self.transformed)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors; strings are not counted."""
+        values = (v.values if isinstance(v, Ragged) else v for v in self.values())
+        return sum(v.nbytes for v in values if isinstance(v, torch.Tensor))
+
     def to(self, *args: Any, **kwargs: Any) -> Batch:
         """Every tensor and ``Ragged`` moved as ``torch.Tensor.to`` would; strings stay."""
         moved = {k: v.to(*args, **kwargs) if _is_tensor(v) else v for k, v in self.items()}
         return Batch(moved, ids=self.ids, transformed=self.transformed)
 
     def pin_memory(self) -> Batch:
-        """A copy in page-locked memory (needs CUDA)."""
+        """Every tensor in page-locked memory, copied where it is not (needs CUDA)."""
         pinned = {k: v.pin_memory() if _is_tensor(v) else v for k, v in self.items()}
         return Batch(pinned, ids=self.ids, transformed=self.transformed)
 

@@ -16,11 +16,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from domainkit.assembly import Assembly
 from domainkit.batch import Batch
 from domainkit.cards import load_card
 from domainkit.errors import DecodeError, NotFoundError, nearest
 from domainkit.features import Feature
 from domainkit.joined import Joined
+from domainkit.lengths import measure
 from domainkit.mixing import turns
 from domainkit.prepare import prepare
 from domainkit.progress import bar
@@ -43,6 +45,7 @@ class Source(Protocol):
     def column(self, name: str) -> np.ndarray: ...
     def take(self, rows: Any, name: str, *, out: np.ndarray | None = None) -> Any: ...
     def lengths(self, rows: Any, name: str) -> np.ndarray: ...
+    def where(self, row: int) -> str: ...
 
 
 def load_dataset(name: str, split: str | None = None) -> Dataset:
@@ -153,6 +156,20 @@ class Dataset:
             return self._rows.start + index * self._rows.step
         return self._rows[index]
 
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether a row is shown more than once."""
+        if isinstance(self._rows, range):
+            return False
+        seen = np.zeros(len(self._source), dtype=bool)
+        seen[self._rows] = True
+        return int(seen.sum()) < len(self._rows)
+
+    def told(self, row: int, column: str, error: Exception) -> str:
+        """What is wrong with the sample of this id: dataset, split, row, column, cause and file."""
+        where = self._source.where(row)
+        return f"{self.name}, row {row}, column {column!r}: {error} (stored in {where})"
+
     # -- samples -------------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> Any:
@@ -176,8 +193,43 @@ class Dataset:
         return self._source.raw(self._row(index), self._columns)
 
     def batch(self, indices: Any) -> Batch:
-        """Several samples as one ``Batch``: dense where equal in size, else ``Ragged``."""
-        return self.collate(self.__getitems__(indices), self.ids(indices))
+        """Several samples as one ``Batch``: dense where equal in size, else ``Ragged``.
+
+        Raises:
+            DecodeError, StoreError: a sample cannot be decoded or read; of several the first.
+        """
+        made = self.assembly(self.ids(indices))
+        made.read()
+        made.allocate()
+        for index in range(made.to_decode):
+            made.decode(index)
+        batch, _ = made.finish()
+        for bad in made.bad:
+            raise type(bad.error)(self.told(bad.row, bad.column, bad.error)) from bad.error
+        return batch
+
+    def assembly(self, ids: np.ndarray, **kwargs: Any) -> Assembly:
+        """A batch of the samples with these ids in the making; see ``Assembly``."""
+        return Assembly(self._source, self._columns, ids, **kwargs)
+
+    def lengths(self, column: str, indices: Any = None) -> np.ndarray:
+        """How long samples are, without decoding them where a header tells.
+
+        Args:
+            column: items of Tokens, bytes of Text, seconds of Audio, pixels of an Image, boxes of
+                Boxes, or the values of a number column.
+            indices: of which samples; None for all.
+
+        Example:
+            >>> load_dataset("audio/voice-prompts", "test").lengths("audio", [0, 1]).round(2)
+            array([1.  , 0.98])
+        """
+        if column not in self._columns:
+            raise NotFoundError(
+                f"{self.name} has no column {column!r}. {nearest(column, self._columns)}"
+            )
+        which = np.arange(len(self)) if indices is None else indices
+        return measure(self._source, column, self.ids(which))
 
     def collate(self, samples: Sequence[Mapping[str, Any]], ids: np.ndarray) -> Batch:
         """Put decoded samples into one ``Batch``; ``ids`` are theirs, in the same order."""
@@ -291,7 +343,7 @@ class Dataset:
             try:
                 sample[name] = features[name].decode(raw[name])
             except DecodeError as error:
-                raise DecodeError(f"{self.name}, row {row}, column {name!r}: {error}") from error
+                raise DecodeError(self.told(row, name, error)) from error
         return sample
 
 

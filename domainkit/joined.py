@@ -77,6 +77,12 @@ class Joined:
             lengths[where] = part._source.lengths(ids, name)
         return lengths
 
+    def where(self, row: int) -> str:
+        """The file that a row is in."""
+        k = int(np.searchsorted(self.starts, row, side="right")) - 1
+        part = self.parts[k]
+        return str(part._source.where(int(part.ids(row - int(self.starts[k])))))
+
     def _spread(self, rows: np.ndarray) -> Iterator[tuple[Dataset, np.ndarray, np.ndarray]]:
         """Rows by part: the part, which of them are its own, and what its source calls them."""
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self):

@@ -128,7 +128,7 @@ def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "lab
         >>> evaluate(dk.load_model("vision/fashion-cnn"), loader, field="image") > 0.9
         True
     """
-    if loader.last == "pad" and len(loader.dataset) % (loader.batch_size * loader.world_size):
+    if loader.may_repeat:
         raise ValueError(
             f'last="pad" fills the last batch of {len(loader.dataset):,} samples up with some that '
             'would count twice: give the Loader last="short"'

@@ -300,7 +300,15 @@ def test_state_is_small_plain_and_knows_no_ranks(ds):
         states.append(loader.state_dict())
         assert json.loads(json.dumps(states[-1])) == states[-1]
     assert states[0] == states[1] == states[2]
-    assert states[0].keys() == {"version", "fingerprint", "shuffle", "seed", "epoch", "cursor"}
+    assert states[0].keys() == {
+        "version",
+        "fingerprint",
+        "rows",
+        "order",
+        "seed",
+        "epoch",
+        "cursor",
+    }
 
 
 def test_state_before_the_first_batch(ds):
@@ -366,8 +374,10 @@ def test_an_older_iterator_does_not_move_the_cursor(ds):
     ("change", "message"),
     [
         ({"fingerprint": "0" * 32}, "fingerprint is '0000"),
-        ({"shuffle": False}, "shuffle is False, this loader's is True"),
-        ({"version": 99}, "version is 99, this loader's is 1"),
+        ({"order": {"sampler": "Other"}}, "sampler is 'Other', this loader's is 'Shuffled'"),
+        ({"order": 3}, "order is 3"),
+        ({"rows": 7}, f"rows is 7, this loader's is {N}"),
+        ({"version": 99}, "version 99, this domainkit writes and reads 2"),
         ({"cursor": N + 1}, f"cursor {N + 1} is outside 0..{N}"),
         ({"cursor": -1}, "cursor -1 is outside"),
         ({"cursor": "5"}, "not a loader state"),
@@ -390,11 +400,13 @@ def test_a_foreign_state_is_refused(ds, change, message):
 
 def test_all_that_differs_is_said(ds):
     state = Loader(ds[1:], 5).state_dict()
-    with pytest.raises(StateError, match=r"fingerprint is .*; shuffle is False"):
+    with pytest.raises(StateError, match=r"fingerprint is .*; rows is .*; order's sampler is 'Seq"):
         Loader(ds, 5, shuffle=True).load_state_dict(state)
 
 
-@pytest.mark.parametrize("key", ["version", "fingerprint", "shuffle", "seed", "epoch", "cursor"])
+@pytest.mark.parametrize(
+    "key", ["version", "fingerprint", "rows", "order", "seed", "epoch", "cursor"]
+)
 def test_a_state_with_a_hole_is_refused(ds, key):
     state = Loader(ds, 5).state_dict()
     del state[key]
@@ -411,39 +423,53 @@ def test_what_is_no_state_is_refused(ds, state):
 # -- threads and errors ------------------------------------------------------------------------
 
 
-def test_no_thread_is_left_after_an_epoch_break_error_or_collection(ds):
+def threads() -> int:
+    return len([t for t in threading.enumerate() if t.name.startswith("domainkit-loader")])
+
+
+def test_threads_are_born_once_and_end_with_the_loader(ds):
+    gc.collect()  # errors of other tests hold their loaders
     loader = Loader(ds, 5, num_threads=4)
-    assert no_threads()
+    iter(loader)  # never started
+    assert threads() == 0
     list(loader)
-    assert no_threads()
+    first = set(threading.enumerate())
+    assert threads() == 4
 
     for _ in loader:
-        assert not no_threads()
         break
-    gc.collect()
-    assert no_threads()
-
     with pytest.raises(ZeroDivisionError):
         for batch in loader:
             batch["number"].fill_(1 / 0)
-    gc.collect()
-    assert no_threads()
-
     running = iter(loader)
     next(running)
     del running
-    gc.collect()
-    assert no_threads()
+    list(loader)
+    assert set(threading.enumerate()) == first  # the very same ones
 
-    cycle: list[Any] = [iter(loader)]
+    loader.close()
+    assert threads() == 0
+    assert len(list(loader)) == len(loader)  # it goes on with new ones
+    assert threads() == 4
+    del loader
+    gc.collect()
+    assert threads() == 0
+
+
+def test_a_running_loader_in_a_cycle_is_collected(ds):
+    cycle: list[Any] = [iter(Loader(ds, 5, num_threads=4))]
     next(cycle[0])
     cycle.append(cycle)
     del cycle
     gc.collect()
-    assert no_threads()
+    assert threads() == 0
 
-    iter(loader)  # never started
-    assert no_threads()
+
+def test_a_loader_is_a_context(ds):
+    with Loader(ds, 5, num_threads=3) as loader:
+        next(iter(loader))
+        assert threads() == 3
+    assert threads() == 0
 
 
 def test_a_corrupt_sample_arrives_with_its_name(tmp_path):
@@ -459,8 +485,6 @@ def test_a_corrupt_sample_arrives_with_its_name(tmp_path):
                 seen += batch["number"].tolist()
         assert seen == list(range(16))  # all batches before the broken one
         assert loader.state_dict()["cursor"] == 16
-        gc.collect()
-        assert no_threads()
     assert numbers(Loader(broken.select_columns(["number"]), 4)) == list(range(30))
 
 

@@ -94,6 +94,17 @@ class Audio(Feature):
     def decode_into(self, raw: Any, out: torch.Tensor) -> None:
         self._check(codec("audio").decode_audio_into(raw, out))
 
+    def rate_of(self, raw: Any) -> int:
+        """Sample rate in Hz of one recording.
+
+        Raises:
+            DecodeError: it cannot be decoded.
+        """
+        if self.sample_rate is not None:
+            return self.sample_rate
+        facts = codec("audio").audio_shape(raw) or codec("audio").decode_audio(raw)
+        return int(facts[1])
+
     def _check(self, rate: int) -> None:
         if self.sample_rate is not None and rate != self.sample_rate:
             raise DecodeError(

@@ -113,11 +113,13 @@ class Budget:
         if len(given) != 1:
             raise ValueError(f"give one of {', '.join(UNITS)}, got {', '.join(given) or 'none'}")
         ((unit, limit),) = given.items()
-        if not 0 < limit:
+        if not limit > 0:
             raise ValueError(f"{unit} must be above 0, got {limit}")
         if self.max_samples is not None and self.max_samples < 1:
             raise ValueError(f"max_samples must be at least 1, got {self.max_samples}")
-        column = self.column or {"tokens": "tokens", "seconds": "audio", "pixels": "image"}.get(unit)
+        column = self.column or {"tokens": "tokens", "seconds": "audio", "pixels": "image"}.get(
+            unit
+        )
         if not column:
             raise ValueError("total=... needs column=..., the numbers that it is about")
         object.__setattr__(self, "column", column)

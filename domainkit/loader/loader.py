@@ -4,37 +4,42 @@ The order of an epoch is a function of (seed, epoch), a sample's random draws ar
 (seed, epoch, sample id), and the state is a global cursor. So neither the number of threads, nor
 the batch size, nor the number of ranks changes which sample comes when or how it is augmented.
 
-One global batch is ``batch_size * world_size`` consecutive positions of the epoch's order; rank r
-gets the r-th contiguous part of it. Decoders release the GIL, so threads are enough: a pool decodes
-samples, assembles the batch and (on the CPU) transforms it, a few batches ahead.
+One global batch is ``batch_size * world_size`` consecutive places of the epoch's sequence; rank r
+gets the r-th contiguous part of it.
 """
 
 from __future__ import annotations
 
 import operator
 import os
-import sys
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
+from time import perf_counter_ns as now
 from typing import Any
 
-import numpy as np
 import torch
 
 from domainkit.batch import Batch
 from domainkit.dataset import Dataset
-from domainkit.draws import Draws
-from domainkit.errors import StateError, TransformError
-from domainkit.order import Permutation, rank_share
+from domainkit.loader.bad_samples import BadSamples
+from domainkit.loader.batching import Bucketed, Budget
+from domainkit.loader.engine import Run
+from domainkit.loader.maker import Made, Maker
+from domainkit.loader.memory import Recycler
+from domainkit.loader.pool import Pool
+from domainkit.loader.processes import Processes
+from domainkit.loader.ranks import find_rank
+from domainkit.loader.recorder import Recorder
+from domainkit.loader.sequence import Plain, Windowed
+from domainkit.loader.state import STATE_VERSION, check_state
+from domainkit.loader.stats import Stats
+from domainkit.loader.steps import Cutting, Step, budget_steps, fixed_steps
 from domainkit.pipeline_check import check_pipeline
+from domainkit.samplers import Endless, Sampler, Sequential, as_sampler
 from domainkit.transform import Compose
 
 __all__ = ["Loader"]
 
-STATE_VERSION = 1
 LAST = ("short", "drop", "pad")
 
 
@@ -44,29 +49,48 @@ class Loader:
     Each ``for batch in loader`` runs one epoch and the next one runs the next; an epoch that is
     left early (``break``), or only looked into by ``next(iter(loader))``, is over.
     ``state_dict`` says where it stands, ``load_state_dict`` goes on
-    there, at any world size, batch size and thread count.
-
-    A row that the dataset shows twice gets the same draws twice in an epoch.
+    there, at any world size, batch size and thread count. Its threads are born with the first batch
+    and end with the loader, or at ``close``.
 
     Args:
         dataset: a ``Dataset``.
-        batch_size: samples per batch and rank.
-        shuffle: a new order every epoch, or the dataset's own.
+        batch_size: samples per batch and rank; or ``Bucketed`` (samples of like length together) or
+            ``Budget`` (as many as fit so many tokens, seconds or pixels).
+        shuffle: a new order every epoch (True), or the dataset's own; "blocks" shuffles so that
+            rows which lie together on disk are read together.
+        sampler: another order; see ``domainkit.samplers``. Where it shows a row twice, each
+            occurrence gets random draws of its own.
+        infinite: one epoch after another without an end or a short batch; the state's cursor counts
+            all samples since the first, and its epoch stays 0.
         seed: decides order and augmentation, together with the epoch.
         transform: a recipe's name, or a callable ``transform(batch, draws)`` that gives a batch;
             None for none. A callable with several random steps hands ``draws.at(0)``,
             ``draws.at(1)`` ... to them, as ``Compose`` does: equal draws give equal numbers.
-        device: where batches end up; on CUDA they are pinned, copied on a side stream and
-            transformed there.
+        collate: column -> a function from the list of its decoded values to the batch's field;
+            without one, fields are dense where all sizes are equal, else ``Ragged``, and lists of
+            strings.
+        device: where batches end up; on CUDA they are made in pinned memory, copied on a side
+            stream and transformed there.
         last: what the end of an epoch that does not fill a global batch becomes: "short" (a smaller
             batch; the ranks' sizes differ by one at most, and a rank without a sample gets no
             batch: for DDP, which needs equal steps, choose another), "drop", or "pad" (filled up
             from the start of the order; counted in ``padded``).
+        on_error: "raise", or "skip": a sample that cannot be read or decoded is left out of its
+            batch, counted (``skipped``) and logged once.
+        max_errors: so many different samples may be skipped.
         num_threads: threads that read and decode; None takes the CPUs this process may use, at most
             8. 0 does everything in the calling thread.
+        num_processes: processes that make whole batches in the place of threads, for transforms
+            that keep Python busy, and for decoders that may crash: a sample that takes its process
+            down is a bad sample. Dataset, transform and collate functions must pickle.
         prefetch: batches prepared ahead.
+        prefetch_bytes: bytes of batches prepared ahead; a single batch may be larger.
         rank, world_size: this process's place; None asks torch.distributed, then the environment
             of torchrun, then takes 0 of 1.
+
+    Attributes:
+        padded: samples that last="pad" gave again, in the epochs so far.
+        recorder: what was done when; ``stats()`` sums it up.
 
     Example:
         >>> import domainkit as dk
@@ -81,54 +105,74 @@ class Loader:
     def __init__(
         self,
         dataset: Dataset,
-        batch_size: int,
+        batch_size: int | Bucketed | Budget,
         *,
-        shuffle: bool = False,
+        shuffle: bool | str = False,
+        sampler: Sampler | None = None,
+        infinite: bool = False,
         seed: int = 0,
         transform: str | Callable[..., Any] | None = None,
+        collate: Mapping[str, Callable[[list[Any]], Any]] | None = None,
         device: str | torch.device | None = None,
         last: str = "short",
+        on_error: str = "raise",
+        max_errors: int = 100,
         num_threads: int | None = None,
+        num_processes: int = 0,
         prefetch: int = 4,
+        prefetch_bytes: int = 1 << 30,
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
-        batch_size, seed = operator.index(batch_size), operator.index(seed)  # numpy's ints too
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        if last not in LAST:
-            raise ValueError(f"last must be one of {', '.join(map(repr, LAST))}, got {last!r}")
-        if prefetch < 1:
-            raise ValueError(f"prefetch must be at least 1, got {prefetch}")
-        if num_threads is not None and num_threads < 0:
-            raise ValueError(f"num_threads must be at least 0, got {num_threads}")
-        if isinstance(transform, str):
-            from domainkit.recipe import load_recipe
-
-            transform = load_recipe(transform)
         if not isinstance(dataset, Dataset):
             raise TypeError(
                 f"Loader takes a domainkit Dataset, got {type(dataset).__name__}: load_dataset, "
                 "from_folder, from_arrow and from_hf make one"
             )
+        self.batch_size: int | Bucketed | Budget = batch_size
+        if not isinstance(batch_size, (Bucketed, Budget)):
+            self.batch_size = _at_least(1, "batch_size", batch_size)
+        elif batch_size.column not in dataset.columns:
+            dataset.lengths(batch_size.column, [])  # says which columns there are
+        if last not in LAST:
+            raise ValueError(f"last must be one of {', '.join(map(repr, LAST))}, got {last!r}")
+        if unknown := [name for name in collate or {} if name not in dataset.columns]:
+            dataset.lengths(unknown[0], [])
+        if isinstance(transform, str):
+            from domainkit.recipe import load_recipe
+
+            transform = load_recipe(transform)
         if isinstance(transform, Compose):
             check_pipeline(transform.steps, dataset.features)
         self.dataset = dataset
-        self.batch_size = batch_size
         self.shuffle = shuffle
-        self.seed = seed
-        self.transform = transform
+        self.sampler = as_sampler(shuffle, sampler)
+        self.infinite = infinite or isinstance(self.sampler, Endless)
+        if infinite and not isinstance(self.sampler, Endless):
+            self.sampler = Endless(self.sampler)
+        self.seed = operator.index(seed)  # numpy's ints too
+        self.transform, self.collate = transform, dict(collate or {})
         self.device = torch.device(device) if device is not None else None
         self.last = last
-        self.num_threads = _cpus() if num_threads is None else num_threads
-        self.prefetch = prefetch
-        self.rank, self.world_size = _place(rank, world_size)
-        self.padded = 0  # samples repeated by last="pad" in the epochs so far
+        self.num_threads = (
+            _cpus() if num_threads is None else _at_least(0, "num_threads", num_threads)
+        )
+        self.num_processes = _at_least(0, "num_processes", num_processes)
+        self.prefetch = _at_least(1, "prefetch", prefetch)
+        self.prefetch_bytes = _at_least(1, "prefetch_bytes", prefetch_bytes)
+        self.rank, self.world_size = find_rank(rank, world_size)
+        self.padded = 0
+        self.recorder = Recorder()
+        self._bad = BadSamples(dataset, on_error, max_errors)
+        self._length = self.sampler.length(dataset)
         self._epoch = 0  # the epoch that runs, ran last, or runs first
         self._cursor = 0  # samples of it that all ranks together have been given
         self._pending = True  # the next iterator begins at (epoch, cursor), not in a new epoch
         self._current: object = None  # the iterator that moves the cursor: the newest
-        self._stream: torch.cuda.Stream | None = None
+        self._bytes_read = 0
+        self._memory = Recycler()
+        self._pool: Pool | None = None
+        self._processes: Processes | None = None
 
     # -- where it stands -----------------------------------------------------------------------
 
@@ -144,6 +188,8 @@ class Loader:
         """
         if not 0 <= epoch < 1 << 32:
             raise ValueError(f"epoch must be in [0, 2**32), got {epoch}")
+        if self.infinite and epoch:
+            raise ValueError("an infinite loader has no epochs: its order depends on the seed")
         if not (self._pending and self._epoch == epoch):
             self._epoch, self._cursor, self._pending = operator.index(epoch), 0, True
 
@@ -152,10 +198,14 @@ class Loader:
 
         The cursor counts the samples that have been delivered, not those prefetched.
         """
+        order = self.sampler.spec()
+        if isinstance(self.batch_size, (Bucketed, Budget)):
+            order = {**order, **vars(self.batch_size.windowing)}
         return {
             "version": STATE_VERSION,
             "fingerprint": self.dataset.fingerprint,
-            "shuffle": self.shuffle,
+            "rows": len(self.dataset),
+            "order": order,
             "seed": self.seed,
             "epoch": self._epoch,
             "cursor": self._cursor,
@@ -164,36 +214,44 @@ class Loader:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another loader stood; what is left is dealt to the ranks there are now.
 
+        Batch size, budget, world size and ``last`` may be others; dataset, order and window may
+        not.
+
         Raises:
             StateError: the state is of another dataset or order; says what differs.
         """
-        try:
-            mine = {
-                "version": STATE_VERSION,
-                "fingerprint": self.dataset.fingerprint,
-                "shuffle": self.shuffle,
-            }
-            wrong = [
-                f"{key} is {state[key]!r}, this loader's is {value!r}"
-                for key, value in mine.items()
-                if state[key] != value
-            ]
-            seed, epoch, cursor = (operator.index(state[k]) for k in ("seed", "epoch", "cursor"))
-        except KeyError as error:
-            raise StateError(f"not a loader state: {error} is missing") from error
-        except TypeError as error:
-            raise StateError(f"not a loader state: {error}") from error
-        if wrong:
-            raise StateError("the state belongs to another loader: " + "; ".join(wrong))
-        if not 0 <= cursor <= len(self.dataset):
-            raise StateError(f"cursor {cursor} is outside 0..{len(self.dataset)}")
-        if not 0 <= epoch < 1 << 32:
-            raise StateError(f"epoch {epoch} is outside 0..2**32 - 1")
-        self.seed, self._epoch, self._cursor, self._pending = seed, epoch, cursor, True
+        found = check_state(state, self.state_dict(), self._length)
+        self.seed, self._epoch, self._cursor = found.seed, found.epoch, found.cursor
+        self._pending = True
+
+    @property
+    def skipped(self) -> int:
+        """How often ``on_error="skip"`` left a sample out."""
+        return self._bad.skipped
+
+    def stats(self) -> Stats:
+        """Where the time went so far, by stage, and how much the loop waited."""
+        return self.recorder.stats(skipped=self.skipped, bytes_read=self._bytes_read or None)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether ``last="pad"`` may give samples of an epoch again."""
+        if self.last != "pad" or self.infinite:
+            return False
+        size = self._fixed_size
+        return size is None or self._length % (size * self.world_size) != 0
 
     def __len__(self) -> int:
-        """Batches of a whole epoch on this rank."""
-        full, rest = divmod(len(self.dataset), self.batch_size * self.world_size)
+        """Batches of a whole epoch on this rank.
+
+        Raises:
+            TypeError: an infinite loader, or a ``Budget``, whose batches are not known before.
+        """
+        size = self._fixed_size
+        if self.infinite or size is None:
+            what = "an infinite loader" if self.infinite else "a loader with a Budget"
+            raise TypeError(f"{what} does not know its number of batches before they are made")
+        full, rest = divmod(self._length, size * self.world_size)
         # a rank gets a part of a short last batch unless there are fewer samples than ranks
         extra = self.last == "pad" or (self.last == "short" and self.rank < rest)
         return full + bool(rest and extra)
@@ -202,165 +260,152 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         # a generator: nothing changes before the first batch is asked for
-        left = len(self.dataset) - self._cursor
-        needed = self.batch_size * self.world_size if self.last == "drop" else 1
+        left = self._length - self._cursor
         # a state saved after the last batch of an epoch means: that epoch is done
-        if not self._pending or (self._cursor and left < needed):
+        over = not self._pending or (self._cursor and left < self._needed())
+        if over and not self.infinite:
             self._epoch, self._cursor = self._epoch + 1, 0
         self._pending = False
         self._current = me = object()
-        epoch, steps = self._epoch, self._steps(self._cursor)
-        order = Permutation(len(self.dataset), self.seed, epoch) if self.shuffle else None
-        if self.num_threads == 0:
-            pending = ((step, _Done(self._make(step, epoch, order))) for step in steps)
-            yield from self._deliver(pending, me)
+        began = now()
+        maker = self._maker(self._sequence(self._epoch))
+        if self.num_threads == 0 and self.num_processes == 0:
+            steps = self._steps(maker.sequence, lambda window: None)
+            yield from self._deliver(((step, maker.whole(step)) for step in steps), me, began)
             return
-        # batches of two or more threads are made side by side; their order is that of the steps
-        pool, pid = _single_threaded_pool(self.num_threads), os.getpid()
+        pool = self._threads()
+        run = Run(
+            pool,
+            maker,
+            batches=self.prefetch,
+            nbytes=self.prefetch_bytes,
+            worker=self._workers(),
+        )
+        run.steps = self._steps(maker.sequence, run.ahead)
+        yield from self._deliver(iter(run), me, began)
+
+    def close(self) -> None:
+        """End the threads and processes; the next epoch, if there is one, starts new ones."""
+        if self._pool is not None:
+            self._pool.close()
+        if self._processes is not None:
+            self._processes.close()
+        self._pool = self._processes = None
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None, "_processes": None, "_current": None}
+
+    def _deliver(
+        self, made: Iterator[tuple[Step, Made]], me: object, asked: int
+    ) -> Iterator[Batch]:
         try:
-            yield from self._deliver(self._ahead(pool, steps, epoch, order), me)
-        finally:  # also on break, an exception and garbage collection
-            # a child of a fork has no such threads; at exit Python has joined them already
-            if os.getpid() == pid and not sys.is_finalizing():
-                pool.shutdown(wait=True, cancel_futures=True)
+            for step, done in made:
+                batch = done.batch
+                if done.bad:
+                    self._bad.meet(done.bad, none_left=batch is None, ranks=self.world_size)
+                if self._current is me:  # an iterator that was overtaken by a newer one is mute
+                    self._cursor = step.stop
+                    self.padded += step.padding
+                    self._bytes_read += done.bytes_read
+                if batch is None:
+                    continue
+                if done.event is not None:
+                    stream = torch.cuda.current_stream(self.device)
+                    stream.wait_event(done.event)
+                    batch.record_stream(stream)
+                count, number = len(batch.ids), step.number
+                given = now()
+                self.recorder.add("wait", asked, given, count, number)
+                del done
+                yield batch
+                del batch  # its memory can be used again
+                asked = now()
+                self.recorder.add("step", given, asked, count, number)
+            if self._current is me:
+                self._cursor = self._length
+        finally:
+            if hasattr(made, "close"):
+                made.close()
 
-    def _ahead(
-        self,
-        pool: ThreadPoolExecutor,
-        steps: Iterator[_Step],
-        epoch: int,
-        order: Permutation | None,
-    ) -> Iterator[tuple[_Step, Future[Any]]]:
-        waiting: deque[tuple[_Step, Future[Any]]] = deque()
-        while True:
-            while len(waiting) < self.prefetch and (step := next(steps, None)) is not None:
-                waiting.append((step, pool.submit(self._make, step, epoch, order)))
-            if not waiting:
-                return
-            yield waiting.popleft()
+    def _needed(self) -> int:
+        """Samples that must be left for another step."""
+        size = self._fixed_size
+        return size * self.world_size if size is not None and self.last == "drop" else 1
 
-    def _deliver(self, pending: Iterator[tuple[_Step, Any]], me: object) -> Iterator[Batch]:
-        pid = os.getpid()
-        for step, future in pending:
-            if os.getpid() != pid:
-                raise StateError(
-                    "this iterator belongs to the parent process: make one of your own"
-                )
-            batch, event = future.result()
-            if event is not None:
-                stream = torch.cuda.current_stream(self.device)
-                stream.wait_event(event)
-                batch.record_stream(stream)
-            if self._current is me:  # an iterator that was overtaken by a newer one is mute
-                self._cursor = step.stop
-                self.padded += step.padding
-            yield batch
-        if self._current is me:
-            self._cursor = len(self.dataset)
+    @property
+    def _fixed_size(self) -> int | None:
+        """Samples per batch and rank; None with a ``Budget``."""
+        size = self.batch_size
+        if isinstance(size, Budget):
+            return None
+        return size.size if isinstance(size, Bucketed) else size
 
-    def _make(self, step: _Step, epoch: int, order: Permutation | None) -> tuple[Batch, Any]:
-        positions = np.arange(step.first, step.last) % max(len(self.dataset), 1)
-        batch = self.dataset.batch(order[positions] if order is not None else positions)
-        if self.device is None or self.device.type != "cuda":
-            return self._transformed(self._placed(batch), epoch), None
-        with torch.cuda.device(self.device), torch.cuda.stream(self._side_stream()):
-            batch = self._transformed(self._placed(batch.pin_memory()), epoch)
-            return batch, torch.cuda.current_stream().record_event()
+    def _sequence(self, epoch: int) -> Plain:
+        order = self.sampler.order(self.dataset, self.seed, epoch)
+        if not isinstance(self.batch_size, (Bucketed, Budget)):
+            return Plain(order)
+        base = self.sampler.sampler if isinstance(self.sampler, Endless) else self.sampler
+        return Windowed(
+            order,
+            partial(self.dataset.lengths, self.batch_size.column),
+            self.batch_size.windowing,
+            seed=self.seed,
+            epoch=epoch,
+            shuffle=not isinstance(base, Sequential),
+        )
 
-    def _placed(self, batch: Batch) -> Batch:
-        return batch if self.device is None else batch.to(self.device, non_blocking=True)
-
-    def _transformed(self, batch: Batch, epoch: int) -> Batch:
-        if self.transform is None:
-            return batch
-        made = self.transform(batch, Draws(seed=self.seed, epoch=epoch, ids=batch.ids))
-        if not isinstance(made, Mapping):
-            raise TransformError(
-                f"a loader's transform maps a batch to a batch, got {type(made).__name__}"
+    def _steps(self, sequence: Plain, ahead: Callable[[Callable[[], Any]], Any]) -> Iterator[Step]:
+        cut = Cutting(self.rank, self.world_size, self.last)
+        if isinstance(self.batch_size, Budget):
+            assert isinstance(sequence, Windowed)
+            plan = sequence.plan
+            return budget_steps(
+                sequence, self.batch_size, self._cursor, cut, lambda w: ahead(partial(plan, w))
             )
-        done = Batch(made, ids=batch.ids, transformed=True)
-        return self._placed(done)  # what a transform made of strings is still on the host
+        size = self._fixed_size
+        assert size is not None
+        return fixed_steps(self._length, size, self._cursor, cut)
 
-    def _side_stream(self) -> torch.cuda.Stream:
-        if self._stream is None:
-            self._stream = torch.cuda.Stream(self.device)
-        return self._stream
+    def _maker(self, sequence: Plain) -> Maker:
+        return Maker(
+            self.dataset,
+            sequence,
+            seed=self.seed,
+            epoch=self._epoch,
+            by_position=self.infinite or self.sampler.repeats,
+            transform=self.transform,
+            device=self.device,
+            collate=self.collate,
+            memory=self._memory,
+            record=self.recorder.add,
+        )
 
-    def _steps(self, cursor: int) -> Iterator[_Step]:
-        n, world = len(self.dataset), self.batch_size * self.world_size
-        for start in range(cursor, n, world):
-            stop, padding = min(start + world, n), 0
-            if stop - start < world:
-                if self.last == "drop":
-                    break
-                if self.last == "pad":
-                    padding = world - (stop - start)
-            first, last = rank_share(start, stop + padding, self.rank, self.world_size)
-            if first < last:
-                yield _Step(first, last, stop, padding)
+    def _threads(self) -> Pool:
+        if self._pool is None or not self._pool.alive:
+            self._pool = Pool(self.num_processes or self.num_threads)
+        return self._pool
 
-
-@dataclass(frozen=True)
-class _Step:
-    """One rank's batch: positions [first, last), the cursor after it, samples padded globally."""
-
-    first: int
-    last: int
-    stop: int
-    padding: int
-
-
-class _Done:
-    """A result that is there already, with the face of a future."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def result(self) -> Any:
-        return self._value
+    def _workers(self) -> Processes | None:
+        if not self.num_processes:
+            return None
+        if self._processes is None or not self._processes.alive:
+            self._processes = Processes(self.num_processes)
+        return self._processes
 
 
-def _single_threaded_pool(size: int) -> ThreadPoolExecutor:
-    """Threads in which a torch op stays on its thread.
-
-    Each Python thread that calls torch gets a set of OpenMP threads of its own, and together they
-    would crowd the cores. The setting is the thread's, except that it is also what threads born
-    later start with; so this one sets its own number again at the end.
-    """
-    own = torch.get_num_threads()
-    pool = ThreadPoolExecutor(size, thread_name_prefix="domainkit-loader")
-    born = threading.Barrier(size + 1)
-
-    def settle() -> None:
-        torch.get_num_threads()  # the thread's first question sets it to the common number
-        torch.set_num_threads(1)
-        born.wait()
-
-    try:
-        for _ in range(size):
-            pool.submit(settle)
-        born.wait()
-    except BaseException:  # no thread to be had, or Ctrl-C: let go of those that wait
-        born.abort()
-        raise
-    finally:
-        torch.set_num_threads(own)
-    return pool
+def _at_least(least: int, name: str, value: Any) -> int:
+    number = operator.index(value)  # numpy's ints too
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return number
 
 
 def _cpus() -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     return min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
-
-
-def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
-    if (rank is None) != (world_size is None):
-        raise ValueError("give both rank and world_size, or neither")
-    if rank is None or world_size is None:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            return torch.distributed.get_rank(), torch.distributed.get_world_size()
-        rank = int(os.environ.get("RANK", "0"))
-        world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank must be in [0, {world_size}), got {rank}")
-    return rank, world_size

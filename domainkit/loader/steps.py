@@ -105,4 +105,3 @@ def _batches(
             yield first, cursor + end
             first = cursor + end
         cursor += len(lengths)
-

@@ -212,6 +212,10 @@ class Store:
             lengths[where] = stop - start
         return lengths
 
+    def where(self, row: int) -> str:
+        """The file that a row is in, for messages."""
+        return str(self.folder / f"part-{bisect.bisect_right(self._starts, row) - 1:05d}.arrow")
+
     def _spread(self, rows: Any) -> Iterator[tuple[int, Any, np.ndarray, np.ndarray]]:
         """Rows by part: the part, which of them are there, their record batches, the row within."""
         rows = np.asarray(rows, np.int64)
