@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from domainkit import audio, text, vision
+    from domainkit import audio, samplers, text, vision
     from domainkit.batch import Batch
     from domainkit.cache import fetch
     from domainkit.cards import list_datasets, load_card
@@ -67,7 +67,7 @@ _HOME = {  # public name -> the module that defines it
     "mix": "dataset",
     "save_recipe": "recipe",
 }
-_DOMAINS = ("audio", "text", "vision")
+_PACKAGES = ("audio", "samplers", "text", "vision")
 
 __all__ = [
     "Batch",
@@ -95,6 +95,7 @@ __all__ = [
     "load_model",
     "load_recipe",
     "mix",
+    "samplers",
     "save_recipe",
     "text",
     "vision",
@@ -102,7 +103,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _DOMAINS:
+    if name in _PACKAGES:
         return importlib.import_module(f"domainkit.{name}")
     if name in _HOME:
         value = getattr(importlib.import_module(f"domainkit.{_HOME[name]}"), name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -20,7 +19,7 @@ from domainkit.batch import Batch
 from domainkit.cards import load_card
 from domainkit.errors import DecodeError, NotFoundError, nearest
 from domainkit.features import Feature
-from domainkit.mixing import turns
+from domainkit.mixing import Turns, part_lengths, tempered_shares, until_first, whole_shares
 from domainkit.prepare import prepare
 from domainkit.progress import bar
 from domainkit.splits import parse_split
@@ -149,6 +148,19 @@ class Dataset:
         if isinstance(self._rows, range):
             return self._rows.start + index * self._rows.step
         return self._rows[index]
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """How many rows each dataset of a ``concat`` has here, one after the other; else all rows.
+
+        A view has the parts of what it is a view of, some perhaps shorter or empty.
+
+        Raises:
+            ValueError: the rows of the parts do not come one part after the other (as in ``mix``).
+        """
+        if isinstance(self._source, _Joined):
+            return part_lengths(self._source.starts, self._rows)
+        return (len(self),)
 
     # -- samples -------------------------------------------------------------------------------
 
@@ -335,15 +347,23 @@ def concat(datasets: Sequence[Dataset]) -> Dataset:
     return Dataset(_Joined(datasets))
 
 
-def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
+def mix(
+    datasets: Sequence[Dataset],
+    weights: Sequence[float] | None = None,
+    *,
+    temperature: float | None = None,
+) -> Dataset:
     """Interleave datasets in fixed proportions, each in its own order, no row twice.
 
     Of the first n rows, dataset k has given ``n * weights[k] / sum(weights)``, rounded up or down.
-    It ends where the first dataset runs out, so nothing is repeated.
+    It ends where the first dataset runs out, so nothing is repeated. (``samplers.Mixture`` shuffles
+    each dataset besides, and can go on until the last one has run out.)
 
     Args:
         datasets: datasets with the same columns.
         weights: one positive number each.
+        temperature: T > 0 instead of weights: a dataset of n rows has the weight ``n ** (1 / T)``,
+            in proportions rounded to 1/65,536. 1 is by size, infinity all alike.
 
     Example:
         >>> ds = load_dataset("text/sentiment-sentences", "train")
@@ -351,20 +371,16 @@ def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
         >>> len(mixed), [int(i) for i in mixed.ids([0, 1, 2, 3])]
         (1200, [0, 1, 2, 900])
     """
-    if len(weights) != len(datasets) or not datasets or not all(0 < w < math.inf for w in weights):
-        raise TypeError(f"mix needs one positive weight per dataset, got {list(weights)}")
-    joined = _Joined(datasets)
-    # whole numbers in exactly these proportions: rounding would add up over many rows, and 0.05
-    # means a twentieth, not the nearest float
-    exact = [Fraction(str(w)) for w in weights]
-    shares = [int(w * math.lcm(*(w.denominator for w in exact))) for w in exact]
-    n = min(len(d) * sum(shares) // share for d, share in zip(datasets, shares, strict=True))
-    whose = turns(shares, n)
-    rows = np.empty(n, dtype=np.int64)
-    for k, start in enumerate(joined.starts[:-1]):
-        mine = np.flatnonzero(whose == k)
-        rows[mine] = start + np.arange(len(mine))
-    return Dataset(joined, rows)
+    if (weights is None) == (temperature is None):
+        raise TypeError("mix takes weights or a temperature: give one of the two")
+    given = [1.0] * len(datasets) if weights is None else list(weights)
+    if len(given) != len(datasets) or not given or not all(0 < w < math.inf for w in given):
+        raise TypeError(f"mix needs one positive weight per dataset, got {given}")
+    joined, sizes = _Joined(datasets), [len(d) for d in datasets]
+    shares = whole_shares(given) if temperature is None else tempered_shares(sizes, temperature)
+    n = until_first(shares, sizes)
+    whose, turn = Turns(shares, n)[np.arange(n)]
+    return Dataset(joined, joined.starts[whose] + turn)
 
 
 def _as_slice(rows: range) -> slice:

@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "model_cards": {"cards", "errors"},
     "doctor": {"cache", "cards", "errors", "probe"},
     "order": {"draws"},
+    "samplers": {"draws", "errors", "mixing", "order"},
     "batch": {"ragged"},
     "features": {"errors", "ragged"},
     "transform": {"draws", "errors", "ragged"},
