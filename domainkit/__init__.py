@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from domainkit import audio, text, vision
+    from domainkit import audio, samplers, text, vision
     from domainkit.batch import Batch
     from domainkit.cache import fetch
     from domainkit.cards import list_datasets, load_card
-    from domainkit.dataset import Dataset, concat, load_dataset, mix
+    from domainkit.combine import concat, mix
+    from domainkit.dataset import Dataset, load_dataset
     from domainkit.draws import Draws
     from domainkit.errors import DomainkitError
     from domainkit.interop import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         from_parquet,
         from_webdataset,
     )
-    from domainkit.loader import Loader
+    from domainkit.loader import Bucketed, Budget, Loader
     from domainkit.model_cards import list_models
     from domainkit.ragged import Ragged
     from domainkit.recipe import list_recipes, load_recipe, save_recipe
@@ -42,13 +43,15 @@ if TYPE_CHECKING:
 
 _HOME = {  # public name -> the module that defines it
     "Batch": "batch",
+    "Bucketed": "loader",
+    "Budget": "loader",
     "Compose": "transform",
     "Dataset": "dataset",
     "DomainkitError": "errors",
     "Draws": "draws",
     "Loader": "loader",
     "Ragged": "ragged",
-    "concat": "dataset",
+    "concat": "combine",
     "evaluate": "training",
     "fetch": "cache",
     "fit": "training",
@@ -64,13 +67,15 @@ _HOME = {  # public name -> the module that defines it
     "load_dataset": "dataset",
     "load_model": "zoo",
     "load_recipe": "recipe",
-    "mix": "dataset",
+    "mix": "combine",
     "save_recipe": "recipe",
 }
-_DOMAINS = ("audio", "text", "vision")
+_PACKAGES = ("audio", "samplers", "text", "vision")
 
 __all__ = [
     "Batch",
+    "Bucketed",
+    "Budget",
     "Compose",
     "Dataset",
     "DomainkitError",
@@ -95,6 +100,7 @@ __all__ = [
     "load_model",
     "load_recipe",
     "mix",
+    "samplers",
     "save_recipe",
     "text",
     "vision",
@@ -102,7 +108,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _DOMAINS:
+    if name in _PACKAGES:
         return importlib.import_module(f"domainkit.{name}")
     if name in _HOME:
         value = getattr(importlib.import_module(f"domainkit.{_HOME[name]}"), name)

@@ -7,9 +7,7 @@ mapped ``Store`` or a join of several) and which of its rows it shows; no object
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -23,12 +21,12 @@ from domainkit.errors import DecodeError, NotFoundError, nearest
 from domainkit.features import Feature
 from domainkit.joined import Joined
 from domainkit.lengths import measure
-from domainkit.mixing import turns
+from domainkit.mixing import part_lengths
 from domainkit.prepare import prepare
 from domainkit.progress import bar
 from domainkit.splits import parse_split
 
-__all__ = ["Dataset", "Source", "concat", "load_dataset", "mix"]
+__all__ = ["Dataset", "Source", "load_dataset"]
 
 Rows = range | np.ndarray
 
@@ -79,7 +77,7 @@ def load_dataset(name: str, split: str | None = None) -> Dataset:
     for term in terms:
         whole = Dataset(prepare(card, term.name))
         parts.append(whole.select(term.rows(len(whole))))
-    return parts[0] if len(parts) == 1 else concat(parts)
+    return parts[0] if len(parts) == 1 else Dataset(Joined(parts))
 
 
 class Dataset:
@@ -169,6 +167,19 @@ class Dataset:
         """What is wrong with the sample of this id: dataset, split, row, column, cause and file."""
         where = self._source.where(row)
         return f"{self.name}, row {row}, column {column!r}: {error} (stored in {where})"
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """How many rows each dataset of a ``concat`` has here, one after the other; else all rows.
+
+        A view has the parts of what it is a view of, some perhaps shorter or empty.
+
+        Raises:
+            ValueError: the rows of the parts do not come one part after the other (as in ``mix``).
+        """
+        if isinstance(self._source, Joined):
+            return part_lengths(self._source.starts, self._rows)
+        return (len(self),)
 
     # -- samples -------------------------------------------------------------------------------
 
@@ -345,51 +356,6 @@ class Dataset:
             except DecodeError as error:
                 raise DecodeError(self.told(row, name, error)) from error
         return sample
-
-
-def concat(datasets: Sequence[Dataset]) -> Dataset:
-    """All rows of several datasets with the same columns, one dataset after the other.
-
-    Example:
-        >>> parts = [load_dataset("text/sentiment-sentences", s) for s in ("train", "test")]
-        >>> len(concat(parts))
-        3000
-    """
-    if not datasets:
-        raise TypeError("concat needs at least one dataset")
-    return Dataset(Joined(datasets))
-
-
-def mix(datasets: Sequence[Dataset], weights: Sequence[float]) -> Dataset:
-    """Interleave datasets in fixed proportions, each in its own order, no row twice.
-
-    Of the first n rows, dataset k has given ``n * weights[k] / sum(weights)``, rounded up or down.
-    It ends where the first dataset runs out, so nothing is repeated.
-
-    Args:
-        datasets: datasets with the same columns.
-        weights: one positive number each.
-
-    Example:
-        >>> ds = load_dataset("text/sentiment-sentences", "train")
-        >>> mixed = mix([ds[:900], ds[900:]], weights=[3, 1])
-        >>> len(mixed), [int(i) for i in mixed.ids([0, 1, 2, 3])]
-        (1200, [0, 1, 2, 900])
-    """
-    if len(weights) != len(datasets) or not datasets or not all(0 < w < math.inf for w in weights):
-        raise TypeError(f"mix needs one positive weight per dataset, got {list(weights)}")
-    joined = Joined(datasets)
-    # whole numbers in exactly these proportions: rounding would add up over many rows, and 0.05
-    # means a twentieth, not the nearest float
-    exact = [Fraction(str(w)) for w in weights]
-    shares = [int(w * math.lcm(*(w.denominator for w in exact))) for w in exact]
-    n = min(len(d) * sum(shares) // share for d, share in zip(datasets, shares, strict=True))
-    whose = turns(shares, n)
-    rows = np.empty(n, dtype=np.int64)
-    for k, start in enumerate(joined.starts[:-1]):
-        mine = np.flatnonzero(whose == k)
-        rows[mine] = start + np.arange(len(mine))
-    return Dataset(joined, rows)
 
 
 def _as_slice(rows: range) -> slice:

@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader, RandomSampler
 
 import domainkit as dk
 from domainkit.batch import Batch
-from domainkit.dataset import Dataset, concat, load_dataset, mix
+from domainkit.combine import concat, mix
+from domainkit.dataset import Dataset, load_dataset
 from domainkit.errors import DecodeError, NotFoundError
 from domainkit.features import Image, Int, Text
 from domainkit.ragged import Ragged

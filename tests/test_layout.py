@@ -60,6 +60,7 @@ ALLOWED: dict[str, set[str]] = {
         *("assembly", "batch", "cards", "errors", "features", "joined", "lengths", "mixing"),
         *("prepare", "progress", "splits"),
     },
+    "combine": {"dataset", "joined", "mixing"},
     "display": {"dataset", "errors", "features"},
     "pipeline_check": {"errors", "features", "transform"},
     "loader": {

@@ -11,7 +11,8 @@ import pytest
 from support.rows import FEATURES, dataset, store, table
 
 import domainkit.store.writing
-from domainkit.dataset import Dataset, Source, concat, mix
+from domainkit.combine import concat, mix
+from domainkit.dataset import Dataset, Source
 from domainkit.features import Boxes, Image, Int, Tensor, Text, Tokens
 from domainkit.store import BATCH_ROWS, Store
 
