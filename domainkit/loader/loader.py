@@ -11,7 +11,6 @@ gets the r-th contiguous part of it.
 from __future__ import annotations
 
 import operator
-import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from time import perf_counter_ns as now
@@ -26,7 +25,7 @@ from domainkit.loader.batching import Bucketed, Budget
 from domainkit.loader.engine import Run
 from domainkit.loader.maker import Made, Maker
 from domainkit.loader.memory import Recycler
-from domainkit.loader.pool import Pool
+from domainkit.loader.pool import Pool, usable_cpus
 from domainkit.loader.processes import Processes
 from domainkit.loader.ranks import find_rank
 from domainkit.loader.recorder import Recorder
@@ -36,6 +35,7 @@ from domainkit.loader.stats import Stats
 from domainkit.loader.steps import Cutting, Step, budget_steps, fixed_steps
 from domainkit.pipeline_check import check_pipeline
 from domainkit.samplers import Endless, Sampler, Sequential, as_sampler
+from domainkit.samplers.base import at_least
 from domainkit.transform import Compose
 
 __all__ = ["Loader"]
@@ -131,7 +131,7 @@ class Loader:
             )
         self.batch_size: int | Bucketed | Budget = batch_size
         if not isinstance(batch_size, (Bucketed, Budget)):
-            self.batch_size = _at_least(1, "batch_size", batch_size)
+            self.batch_size = at_least(1, "batch_size", batch_size)
         elif batch_size.column not in dataset.columns:
             dataset.lengths(batch_size.column, [])  # says which columns there are
         if last not in LAST:
@@ -155,11 +155,11 @@ class Loader:
         self.device = torch.device(device) if device is not None else None
         self.last = last
         self.num_threads = (
-            _cpus() if num_threads is None else _at_least(0, "num_threads", num_threads)
+            usable_cpus() if num_threads is None else at_least(0, "num_threads", num_threads)
         )
-        self.num_processes = _at_least(0, "num_processes", num_processes)
-        self.prefetch = _at_least(1, "prefetch", prefetch)
-        self.prefetch_bytes = _at_least(1, "prefetch_bytes", prefetch_bytes)
+        self.num_processes = at_least(0, "num_processes", num_processes)
+        self.prefetch = at_least(1, "prefetch", prefetch)
+        self.prefetch_bytes = at_least(1, "prefetch_bytes", prefetch_bytes)
         self.rank, self.world_size = find_rank(rank, world_size)
         self.padded = 0
         self.recorder = Recorder()
@@ -397,15 +397,3 @@ class Loader:
         if self._processes is None or not self._processes.alive:
             self._processes = Processes(self.num_processes)
         return self._processes
-
-
-def _at_least(least: int, name: str, value: Any) -> int:
-    number = operator.index(value)  # numpy's ints too
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return number
-
-
-def _cpus() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
-    return min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["NAME", "Pool"]
+__all__ = ["NAME", "Pool", "usable_cpus"]
 
 NAME = "domainkit-loader"
 Task = Callable[[], Any]
@@ -88,6 +88,17 @@ class Pool:
     def close(self) -> None:
         """End the threads, each after the task that it is at; tasks in the queue are dropped."""
         self._end()
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use, at most 8.
+
+    Example:
+        >>> 1 <= usable_cpus() <= 8
+        True
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 def _end(queue: _Queue, threads: list[threading.Thread], pid: int) -> None:
