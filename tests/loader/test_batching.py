@@ -242,7 +242,7 @@ def test_seconds_and_pixels():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Budget(), "give one of tokens, seconds, pixels, total, got none"),
+        (Budget, "give one of tokens, seconds, pixels, total, got none"),
         (lambda: Budget(tokens=1, seconds=1), "got tokens, seconds"),
         (lambda: Budget(tokens=0), "tokens must be above 0"),
         (lambda: Budget(total=3), "needs column"),

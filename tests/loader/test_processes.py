@@ -1,4 +1,4 @@
-"""Processes in the place of threads: the same batches, and a decoder that crashes costs a sample."""
+"""Processes in the place of threads: the same batches; a crashing decoder costs its sample."""
 
 from __future__ import annotations
 
