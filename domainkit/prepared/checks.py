@@ -35,7 +35,7 @@ def sealed(facts: dict[str, Any]) -> dict[str, Any]:
 
     Example:
         >>> sealed({"layout": 2})
-        {'layout': 2, 'xxh3': 'b35e0b3b1ff8d2c9'}
+        {'layout': 2, 'xxh3': 'af75217b5871ba71'}
     """
     import xxhash
 

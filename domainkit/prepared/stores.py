@@ -46,6 +46,8 @@ class Prepared:
 
     ``name`` is the dataset's ("own/..." for own data, "hf/..." for what was written for
     ``datasets``); ``rows`` is None where its record is damaged or has none; ``size`` in bytes.
+    ``layout`` is the one it was written in: a version of domainkit reads one, and prepares anew
+    what is in another.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Prepared:
     rows: int | None
     size: int
     last_used: float
+    layout: int | None = None
 
     @property
     def lock(self) -> str:
@@ -97,15 +100,16 @@ def read_prepared(name: str, folder: Path) -> Prepared | None:
         size = sum(file.stat().st_size for file in folder.iterdir())
     except OSError:
         return None
-    rows = None
+    rows = layout = None
     if not exported:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            rows = sum(json.loads(record.read_text(encoding="utf-8"))["part_rows"])
+            facts = json.loads(record.read_text(encoding="utf-8"))
+            rows, layout = sum(facts["part_rows"]), facts["layout"]
     split = "" if exported else folder.name.rpartition("-")[0]
     # The time of the last reading is not kept everywhere, and that of a record is our own reading.
     # But nobody may change the other time of an export: ``datasets`` goes by it.
     last = max(stat.st_mtime, stat.st_atime if exported else 0.0)
-    return Prepared(name, split, folder, rows, size, last)
+    return Prepared(name, split, folder, rows, size, last, layout)
 
 
 def remove_store(folder: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from domainkit.columns import room_for
 from domainkit.errors import CardError, StoreError
 from domainkit.features import Feature, feature_from_spec
-from domainkit.prepared import BATCH_ROWS, check_store, read_facts
+from domainkit.prepared import BATCH_ROWS, advice, check_store, read_facts
 from domainkit.store.part import Part
 
 __all__ = ["Store"]
@@ -59,7 +59,7 @@ class Store:
             sizes = list(zip(facts["part_rows"], facts["part_bytes"], strict=True))
         except (ValueError, KeyError, TypeError, AttributeError, CardError) as error:
             raise StoreError(
-                f"{self.folder} is not a prepared dataset ({error}): remove it and prepare again"
+                f"{self.folder} is not a prepared dataset ({error}): {advice(self.folder)}"
             ) from error
         self._parts: list[Part] = []
         self._starts = [0]
