@@ -39,7 +39,7 @@ class Source(Protocol):
     info: dict[str, Any]
 
     def __len__(self) -> int: ...
-    def raw(self, row: int, columns: Any = None) -> dict[str, Any]: ...
+    def raw(self, row: int, columns: Any = None, *, checked: bool = False) -> dict[str, Any]: ...
     def column(self, name: str) -> np.ndarray: ...
     def take(self, rows: Any, name: str, *, out: np.ndarray | None = None) -> Any: ...
     def lengths(self, rows: Any, name: str) -> np.ndarray: ...
@@ -199,9 +199,15 @@ class Dataset:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[i] for i in range(len(self)))
 
-    def raw(self, index: int) -> dict[str, Any]:
-        """The stored form of one row, without a copy: numbers, memoryviews, numpy arrays."""
-        return self._source.raw(self._row(index), self._columns)
+    def raw(self, index: int, *, checked: bool = False) -> dict[str, Any]:
+        """The stored form of one row, without a copy: numbers, memoryviews, numpy arrays.
+
+        Bytes and lists are held to their checksums if ``checked``, as by ``ds[i]``.
+
+        Raises:
+            StoreError: the row is damaged.
+        """
+        return self._source.raw(self._row(index), self._columns, checked=checked)
 
     def batch(self, indices: Any) -> Batch:
         """Several samples as one ``Batch``: dense where equal in size, else ``Ragged``.
@@ -347,7 +353,7 @@ class Dataset:
         return int(self._rows[index])
 
     def _decode(self, row: int) -> dict[str, Any]:
-        raw = self._source.raw(row, self._columns)
+        raw = self._source.raw(row, self._columns, checked=True)
         features = self._source.features
         sample = {}
         for name in self._columns:

@@ -65,7 +65,7 @@ def sample_text(ds: Dataset, index: int) -> list[str]:
         >>> lines[0], len(lines)
         ('image  uint8 [1, 28, 28]', 16)
     """
-    raw = ds.raw(index)
+    raw = ds.raw(index, checked=True)
     width = max((len(name) for name in ds.columns), default=0) + 2
     lines = []
     for name, feature in ds.features.items():
@@ -92,7 +92,7 @@ def dataset_html(ds: Dataset, rows: int = 5) -> str:
     )
     body = []
     for i in range(min(rows, len(ds))):
-        raw = ds.raw(i)
+        raw = ds.raw(i, checked=True)
         cells = "".join(_cell(feature, raw[name]) for name, feature in ds.features.items())
         body.append(f'<tr><td style="{CELL};opacity:.6">{i}</td>{cells}</tr>')
     facts = [f"<b>{html.escape(ds.name or 'Dataset')}</b>", _rows(ds)]

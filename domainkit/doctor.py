@@ -30,6 +30,7 @@ __all__ = ["Check", "diagnose", "usable"]
 NEEDED = {
     "numpy": "numpy",
     "pyarrow": "pyarrow",
+    "xxhash": "xxhash",
     "tokenizers": "tokenizers",
     "safetensors": "safetensors",
     "soundfile": "soundfile",

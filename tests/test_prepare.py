@@ -262,7 +262,7 @@ def test_a_damaged_store_says_what_to_do(own):
     card = own()
     folder = prepare(card, "train").folder
     (folder / "store.json").write_text("{")
-    with pytest.raises(StoreError, match="remove it and prepare again"):
+    with pytest.raises(StoreError, match="run `domainkit cache rm vision/own` and prepare again"):
         prepare(card, "train")
 
 
@@ -352,7 +352,7 @@ def test_fingerprints_do_not_depend_on_the_process(own):
             "args": {},
             "features": {"number": {"type": "Int"}, "word": {"type": "Text"}},
             "files": {"lines": "sha256:" + hashlib.sha256(ROWS.encode()).hexdigest()},
-            "layout": 1,
+            "layout": 2,
             "name": "vision/own",
             "order": ["word", "number"],
             "reader": "support.own_card:read_rows",

@@ -62,7 +62,7 @@ def record_batches(ds: Dataset, schema: Any, title: str) -> Iterator[Any]:
     size = count = 0
     with bar(title, len(ds), unit="rows") as progress:
         for i in range(len(ds)):
-            for name, raw in ds.raw(i).items():
+            for name, raw in ds.raw(i, checked=True).items():
                 columns[name].append(convert[name](raw))
                 size += raw.nbytes if hasattr(raw, "nbytes") else 8
             count += 1

@@ -130,7 +130,7 @@ def to_webdataset(ds: Dataset, path: str | os.PathLike[str]) -> None:
         _add(tar, FACTS, json.dumps(facts).encode())
         for i in range(len(ds)):
             rest: dict[str, Any] = {}
-            for column, raw in ds.raw(i).items():
+            for column, raw in ds.raw(i, checked=True).items():
                 feature = ds.features[column]
                 member = _member(feature, raw)
                 if member is None:

@@ -30,7 +30,7 @@ __all__ = [
     "store_lock",
 ]
 
-LAYOUT = 1  # of ``store``: raise it when the layout changes, and older stores are refused by name
+LAYOUT = 2  # of ``store``: raise it when the layout changes, and older stores are refused by name
 READERS_VERSION = 1  # raise it when a built-in reader gives other rows: every split is made anew
 
 

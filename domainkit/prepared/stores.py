@@ -1,4 +1,4 @@
-"""Looking after what lies in ``prepared``: listing it, reading it again, taking it out. No torch.
+"""Looking after what lies in ``prepared``: listing it, taking it out. No torch.
 
     <home>/prepared/<domain>/<name>/<split>-<fingerprint>   splits of datasets with a card
     <home>/prepared/own/<name>/<split>-<key>                own data
@@ -15,27 +15,23 @@ import os
 import re
 import shutil
 import uuid
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from domainkit import cache
 from domainkit.cache.scraps import Leftover
-from domainkit.errors import StoreError
 from domainkit.prepared.places import store_lock
 
 __all__ = [
     "Prepared",
     "all_prepared",
-    "check_store",
     "read_prepared",
     "remove_store",
     "store_leftovers",
 ]
 
-_CHUNK = 1 << 20
 _EXPORTED = "data.arrow"  # what is written for ``datasets``, which adds files of its own
 # The names that we give: only these are taken for ours, as others may keep things there too.
 _SPLIT = re.compile(r"[^.].*-[0-9a-f]{12}")
@@ -50,6 +46,8 @@ class Prepared:
 
     ``name`` is the dataset's ("own/..." for own data, "hf/..." for what was written for
     ``datasets``); ``rows`` is None where its record is damaged or has none; ``size`` in bytes.
+    ``layout`` is the one it was written in: a version of domainkit reads one, and prepares anew
+    what is in another.
     """
 
     name: str
@@ -58,6 +56,7 @@ class Prepared:
     rows: int | None
     size: int
     last_used: float
+    layout: int | None = None
 
     @property
     def lock(self) -> str:
@@ -101,51 +100,16 @@ def read_prepared(name: str, folder: Path) -> Prepared | None:
         size = sum(file.stat().st_size for file in folder.iterdir())
     except OSError:
         return None
-    rows = None
+    rows = layout = None
     if not exported:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            rows = sum(json.loads(record.read_text(encoding="utf-8"))["part_rows"])
+            facts = json.loads(record.read_text(encoding="utf-8"))
+            rows, layout = sum(facts["part_rows"]), facts["layout"]
     split = "" if exported else folder.name.rpartition("-")[0]
     # The time of the last reading is not kept everywhere, and that of a record is our own reading.
     # But nobody may change the other time of an export: ``datasets`` goes by it.
     last = max(stat.st_mtime, stat.st_atime if exported else 0.0)
-    return Prepared(name, split, folder, rows, size, last)
-
-
-def check_store(folder: Path, advance: Callable[[int], None] = lambda count: None) -> int:
-    """Reads a store again and holds it to the CRC-32 taken while it was written; its rows.
-
-    Args:
-        advance: told how many more bytes were read.
-
-    Raises:
-        StoreError: it is incomplete, or a part has other bytes or cannot be read.
-    """
-    redo = f"{_removal(folder)} and prepare again"
-    try:
-        text = (folder / "store.json").read_bytes()
-        advance(len(text))
-        facts = json.loads(text.decode("utf-8"))
-        sums = [int(digits, 16) for digits in facts["part_crc32"]]
-        rows = sum(facts["part_rows"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder} is not a prepared dataset ({error}): {redo}") from error
-    for part, expected in enumerate(sums):
-        path = folder / f"part-{part:05d}.arrow"
-        found = 0
-        try:
-            with path.open("rb") as file:
-                while data := file.read(_CHUNK):
-                    found = zlib.crc32(data, found)
-                    advance(len(data))
-        except OSError as error:
-            raise StoreError(f"{path} is damaged ({error}): {redo}") from error
-        if found != expected:
-            raise StoreError(
-                f"{path} is damaged (expected crc32 {expected:08x} as written, got {found:08x}): "
-                f"{redo}"
-            )
-    return rows
+    return Prepared(name, split, folder, rows, size, last, layout)
 
 
 def remove_store(folder: Path) -> None:
@@ -201,10 +165,3 @@ def _size(path: Path) -> int:
         with suppress(OSError):  # it is being taken away
             total += file.stat().st_size if file.is_file() else 0
     return total
-
-
-def _removal(folder: Path) -> str:
-    parts = folder.parts[-4:]
-    if len(parts) == 4 and parts[0] == "prepared":
-        return f"run `domainkit cache rm {parts[1]}/{parts[2]}`"
-    return f"remove {folder}"

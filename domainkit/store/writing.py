@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from domainkit.cache.files import sync_folder
 from domainkit.errors import DomainkitError, ReaderError
 from domainkit.features import Feature
-from domainkit.prepared import LAYOUT
-from domainkit.store.reading import BATCH_ROWS, Store, arrow_type
+from domainkit.prepared import BATCH_ROWS, LAYOUT, sealed
+from domainkit.store.reading import Store
+from domainkit.store.sums import SummedFile, Sums
 
 __all__ = ["write_store"]
 
@@ -49,8 +51,8 @@ def write_store(
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        part_rows, sums = _write_parts(temporary, records, features, dict(info or {}))
-        rows = sum(part_rows)
+        parts = _write_parts(temporary, records, features, dict(info or {}))
+        rows = sum(parts["part_rows"])
         if expected_rows is not None and rows != expected_rows:
             raise ReaderError(
                 f"expected {expected_rows} rows, the files hold {rows}: the card is wrong or the "
@@ -60,12 +62,11 @@ def write_store(
             "layout": LAYOUT,
             "fingerprint": fingerprint,
             "features": {name: feature.spec() for name, feature in features.items()},
-            "part_rows": part_rows,
-            "part_crc32": [f"{crc:08x}" for crc in sums],
+            **parts,
             "info": dict(info or {}),
         }
         with open(temporary / "store.json", "w", encoding="utf-8") as out:
-            json.dump(facts, out, indent=1)
+            json.dump(sealed(facts), out, indent=1)
             out.flush()
             os.fsync(out.fileno())
         os.chmod(temporary, 0o755)  # mkdtemp makes it private; a cache may be shared
@@ -82,49 +83,67 @@ def write_store(
 
 def _write_parts(
     folder: Path, records: Iterable[Mapping[str, Any]], features: Mapping[str, Feature], info: dict
-) -> tuple[list[int], list[int]]:
-    """Write the parts; the rows and the CRC-32 of each."""
+) -> dict[str, list[Any]]:
+    """Write the parts; what ``store.json`` says of each."""
     import pyarrow as pa
 
     facts = {b"domainkit": json.dumps({"layout": LAYOUT, **info}).encode()}
-    schema = pa.schema([(n, arrow_type(f)) for n, f in features.items()], metadata=facts)
-    part_rows: list[int] = []
-    sums: list[int] = []
-    writer: Any = None
-    sink: Any = None
+    schema = pa.schema([(n, _arrow_type(f)) for n, f in features.items()], metadata=facts)
+    told: dict[str, list[Any]] = {"part_rows": [], "part_bytes": [], "sums_xxh3": []}
+    part: _Part | None = None
     try:
         for columns, count in _batches(records, features):
-            if writer is None or sink.tell() >= PART_BYTES:
-                if writer is not None:
-                    sums.append(_close(writer, sink))
-                sink = _Summed(io.FileIO(folder / f"part-{len(part_rows):05d}.arrow", "wb"))
-                writer = pa.ipc.new_file(sink, schema)
-                part_rows.append(0)
+            if part is not None and part.size >= PART_BYTES:
+                part.finish(told)
+                part = None
+            if part is None:
+                number = len(told["part_rows"])
+                part = _Part(folder / f"part-{number:05d}.arrow", schema, features)
             arrays = [pa.array(columns[f.name], type=f.type) for f in schema]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-            part_rows[-1] += count
+            part.add(pa.record_batch(arrays, schema=schema), count)
+        if part is not None:
+            part.finish(told)
+            part = None
     finally:
-        if writer is not None:
-            sums.append(_close(writer, sink))
-    return part_rows, sums
+        if part is not None:
+            part.close()
+    return told
 
 
-class _Summed(io.BufferedWriter):
-    """A file that knows the CRC-32 of what was written, which is never read again for it."""
+class _Part:
+    """A part that is being written, with its checksums."""
 
-    crc = 0
+    def __init__(self, path: Path, schema: Any, features: Mapping[str, Feature]) -> None:
+        import pyarrow as pa
 
-    def write(self, data: Any) -> int:
-        self.crc = zlib.crc32(data, self.crc)
-        return super().write(data)
+        self._file = SummedFile(path)
+        self._sums = Sums(path, features)
+        self._writer = pa.ipc.new_file(self._file, schema)
+        self._blocks: list[tuple[int, int]] = []
+        self._rows = 0
 
+    @property
+    def size(self) -> int:
+        return self._file.tell()
 
-def _close(writer: Any, sink: _Summed) -> int:
-    writer.close()
-    sink.flush()
-    os.fsync(sink.fileno())
-    sink.close()
-    return sink.crc
+    def add(self, record: Any, count: int) -> None:
+        self._sums.add(record)
+        self._writer.write_batch(record)
+        self._blocks.append(self._file.cut())
+        self._rows += count
+
+    def finish(self, told: dict[str, list[Any]]) -> None:
+        self._writer.close()
+        self._blocks.append(self._file.cut())
+        self._file.close()
+        told["part_rows"].append(self._rows)
+        told["part_bytes"].append(self._blocks[-1][0])
+        told["sums_xxh3"].append(self._sums.finish(self._blocks))
+
+    def close(self) -> None:
+        for thing in (self._writer, self._file, self._sums):
+            with suppress(OSError, ValueError):  # the error that has come up counts
+                thing.close()
 
 
 def _batches(
@@ -148,3 +167,15 @@ def _batches(
             columns, count = {name: [] for name in features}, 0
     if count:
         yield columns, count
+
+
+def _arrow_type(feature: Feature) -> Any:
+    import pyarrow as pa
+
+    kind = type(feature).__name__
+    if feature.storage == "fixed":
+        return pa.binary(feature.width)
+    if feature.storage == "binary":
+        return pa.large_string() if kind == "Text" else pa.large_binary()
+    number = pa.from_numpy_dtype(np.dtype(feature.dtype_stored))
+    return number if feature.storage == "number" else pa.large_list(number)

@@ -66,7 +66,7 @@ def test_no_rows(tmp_path: Path) -> None:
 def test_killed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ds = every_feature(tmp_path / "store")
     (tmp_path / "rows.parquet").write_bytes(b"old")
-    monkeypatch.setattr(type(ds), "raw", lambda self, i: 1 / 0)
+    monkeypatch.setattr(type(ds), "raw", lambda self, i, **_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ds.to_parquet(tmp_path / "rows.parquet")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["rows.parquet", "store"]

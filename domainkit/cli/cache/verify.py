@@ -25,7 +25,7 @@ from domainkit.cli.options import Json, Quiet
 from domainkit.cli.show import complain, document, line, paint, plural, size
 from domainkit.cli.uses import Uses, all_uses
 from domainkit.errors import FetchError, NotFoundError, StoreError
-from domainkit.prepared import check_store
+from domainkit.prepared import LAYOUT, check_store
 from domainkit.progress import Progress, bar
 
 __all__ = ["verify"]
@@ -38,7 +38,8 @@ class Finding:
     """What was found of one file or prepared split.
 
     Attributes:
-        state: "ok", "damaged", or "unread" where this user may not read it.
+        state: "ok", "damaged", "unread" where this user may not read it, or "other" for a split
+            that another version of domainkit prepared, which alone can check it.
         note: why, or by what it was held.
         quarantined: where it was put, None where it stayed.
     """
@@ -86,7 +87,7 @@ def verify(
     with bar("verify the cache", total, "B", None if total else False) as shown:
         findings += [_file(same, uses, shown) for same in files]
         findings += [_split(split, shown) for split in splits]
-    bad = [finding for finding in findings if finding.state != "ok"]
+    bad = [finding for finding in findings if finding.state not in ("ok", "other")]
     if json:
         document({"ok": not bad, "folder": str(cache.home()), "findings": [*map(asdict, findings)]})
     else:
@@ -130,6 +131,11 @@ def _file(same: Sequence[Entry], uses: Uses, shown: Progress) -> Finding:
 
 
 def _split(split: Prepared, shown: Progress) -> Finding:
+    if split.layout not in (None, LAYOUT):
+        shown.advance(split.size)
+        note = "prepared by another version of domainkit, which alone can check it"
+        return Finding(str(split.folder), split.size, "other", note, (split.name,))
+
     def check() -> str | None:
         try:
             rows = check_store(split.folder, shown.advance)
@@ -208,7 +214,8 @@ def _size(path: Path) -> int:
 def _tell(findings: Sequence[Finding]) -> None:
     for finding in findings:
         if finding.state != "ok":
-            line(f"{paint(finding.state, 'red')}  {finding.path}: {finding.note}")
+            colour = "yellow" if finding.state == "other" else "red"
+            line(f"{paint(finding.state, colour)}  {finding.path}: {finding.note}")
             if finding.quarantined:
                 line(f"  now at {finding.quarantined}")
     trusted = [finding for finding in findings if finding.trusted_on_first_use]
