@@ -15,6 +15,7 @@ import operator
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,8 @@ from domainkit.batch import Batch
 from domainkit.dataset import Dataset
 from domainkit.draws import Draws
 from domainkit.errors import StateError, TransformError
+from domainkit.loader.recorder import Recorder
+from domainkit.loader.stats import Stats
 from domainkit.order import Permutation, rank_share
 from domainkit.pipeline_check import check_pipeline
 from domainkit.transform import Compose
@@ -129,6 +132,11 @@ class Loader:
         self._pending = True  # the next iterator begins at (epoch, cursor), not in a new epoch
         self._current: object = None  # the iterator that moves the cursor: the newest
         self._stream: torch.cuda.Stream | None = None
+        self.recorder = Recorder()
+
+    def stats(self) -> Stats:
+        """Where the time went since the loader was made."""
+        return self.recorder.stats()
 
     # -- where it stands -----------------------------------------------------------------------
 
@@ -241,7 +249,10 @@ class Loader:
 
     def _deliver(self, pending: Iterator[tuple[_Step, Any]], me: object) -> Iterator[Batch]:
         pid = os.getpid()
+        now, number = time.perf_counter_ns, -1
+        left = now()
         for step, future in pending:
+            number += 1
             if os.getpid() != pid:
                 raise StateError(
                     "this iterator belongs to the parent process: make one of your own"
@@ -254,18 +265,44 @@ class Loader:
             if self._current is me:  # an iterator that was overtaken by a newer one is mute
                 self._cursor = step.stop
                 self.padded += step.padding
+            came = now()
+            self.recorder.add("wait", left, came, len(batch.ids), number)
             yield batch
+            left = now()
+            self.recorder.add("step", came, left, len(batch.ids), number)
         if self._current is me:
             self._cursor = len(self.dataset)
 
     def _make(self, step: _Step, epoch: int, order: Permutation | None) -> tuple[Batch, Any]:
         positions = np.arange(step.first, step.last) % max(len(self.dataset), 1)
-        batch = self.dataset.batch(order[positions] if order is not None else positions)
+        rows = order[positions] if order is not None else positions
+        add, now, number = self.recorder.add, time.perf_counter_ns, step.first // self.batch_size
+        ds, n, t0 = self.dataset, len(rows), now()
+        raws = [ds.raw(int(row)) for row in rows]
+        t1 = now()
+        features = ds.features
+        samples = [{k: f.decode(raw[k]) for k, f in features.items()} for raw in raws]
+        t2 = now()
+        batch = ds.collate(samples, ds.ids(rows))
+        t3 = now()
+        add("read", t0, t1, n, number)
+        add("decode", t1, t2, n, number)
+        add("place", t2, t3, n, number)
         if self.device is None or self.device.type != "cuda":
-            return self._transformed(self._placed(batch), epoch), None
+            return self._finished(batch, epoch, number), None
         with torch.cuda.device(self.device), torch.cuda.stream(self._side_stream()):
-            batch = self._transformed(self._placed(batch.pin_memory()), epoch)
+            batch = self._finished(batch.pin_memory(), epoch, number)
             return batch, torch.cuda.current_stream().record_event()
+
+    def _finished(self, batch: Batch, epoch: int, number: int) -> Batch:
+        t0 = time.perf_counter_ns()
+        batch = self._placed(batch)
+        t1 = time.perf_counter_ns()
+        batch = self._transformed(batch, epoch)
+        t2 = time.perf_counter_ns()
+        self.recorder.add("copy", t0, t1, len(batch.ids), number)
+        self.recorder.add("transform", t1, t2, len(batch.ids), number)
+        return batch
 
     def _placed(self, batch: Batch) -> Batch:
         return batch if self.device is None else batch.to(self.device, non_blocking=True)
