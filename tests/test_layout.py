@@ -58,6 +58,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline_check": {"errors", "features", "transform"},
     "loader": {"batch", "dataset", "draws", "errors", "order", "pipeline_check", "transform"},
     "training": {"loader", "progress"},
+    "profile": {"batch", "loader", "progress", "training"},
     "interop": {
         *("archive", "cache", "dataset", "errors", "features", "prepared", "progress", "store"),
     },
@@ -83,7 +84,7 @@ LATER: dict[str, set[str]] = {
     "loader": {"recipe"},
     "cli": {
         *("", "dataset", "display", "doctor", "loader", "prepare", "store", "switches", "training"),
-        "zoo",
+        *("profile", "recipe", "zoo"),
     },
     "D.models": {"model_cards", "zoo"},
 }
