@@ -38,7 +38,10 @@ def lanes(spans: Iterable[Span]) -> list[Lane]:
     rows = []
     for name in sorted(threads, key=lambda name: (name not in consumers, _natural(name))):
         for number, row in enumerate(_nested(threads[name]), 1):
-            rows.append(Lane(name if number == 1 else f"{name} ({number})", tuple(row)))
+            told = name
+            while number > 1 and told in threads:  # a thread may have the name of a second row
+                told = f"{name} ({number})" if told == name else f"{told}'"
+            rows.append(Lane(told, tuple(row)))
     return rows
 
 

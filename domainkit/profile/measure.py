@@ -61,7 +61,7 @@ def measure(
         loader: any loader with at least one batch.
         step: what is done with a batch: ``train_step(model, ...)``, ``eval_step`` or a function
             of one's own; None measures the loader alone.
-        seconds: for each of the three measurements, at least; two batches are always taken.
+        seconds: for each of the three measurements, at least; a few batches are always taken.
         title: what the result calls it; None for the dataset's name.
 
     Raises:
@@ -155,14 +155,25 @@ class _Clock:
                 if time.perf_counter() - start >= seconds:
                     break
         self.loader.recorder.clear()
-        return self._run(self.batches, seconds, ticks, step=True)
+        # one more than the queue held: each stage has been at work
+        return self._run(
+            self.batches, seconds, ticks, step=True, least=self.loader.prefetch + LEAST
+        )
 
     def _drain(self) -> None:
         """Throw away what was made while the loader was not being measured."""
         for _ in islice(self.batches, self.loader.prefetch + 1):
             pass
 
-    def _run(self, batches: Iterator[Batch], seconds: float, ticks: int, step: bool) -> _Run:
+    def _run(
+        self,
+        batches: Iterator[Batch],
+        seconds: float,
+        ticks: int,
+        *,
+        step: bool,
+        least: int = LEAST,
+    ) -> _Run:
         shown = samples = 0
         cpu, start = time.process_time(), time.perf_counter()
         for count, batch in enumerate(batches, 1):
@@ -176,7 +187,7 @@ class _Clock:
             if due > shown:
                 self.progress.advance(due - shown)
                 shown = due
-            if passed >= seconds and count >= LEAST:
+            if passed >= seconds and count >= least:
                 break
         self.progress.advance(ticks - shown)
         return _Run(samples, time.perf_counter() - start, time.process_time() - cpu)
