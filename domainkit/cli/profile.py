@@ -69,8 +69,8 @@ def profile(
     \b
     Examples:
       domainkit profile vision/fashion-mnist-mini --model vision/fashion-cnn
-      domainkit profile audio/voice-prompts --recipe audio/voice-prompts-train-1
-      domainkit profile vision/fashion-mnist-mini --html timeline.html --trace t.json
+      domainkit profile text/sentiment-sentences --model text/sentiment-bag --eval
+      domainkit profile vision/fashion-mnist-mini --html timeline.html
     """
     card = load_card(dataset)
     split = split or next(iter(card.splits))
