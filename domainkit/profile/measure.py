@@ -19,6 +19,7 @@ import torch
 from domainkit.batch import Batch
 from domainkit.loader import Loader
 from domainkit.loader.recorder import Recorder
+from domainkit.loader.stats import Stats
 from domainkit.profile.result import Profile
 from domainkit.profile.steps import Step
 from domainkit.progress import Progress, bar
@@ -109,7 +110,7 @@ def _measured(clock: _Clock, seconds: float, title: str | None) -> Profile:
         stats=stats,
         input_cores=alone.cpu_seconds / alone.seconds,
         device=str(loader.device or "cpu"),
-        batch_size=int(loader.batch_size),
+        batch_size=_size(loader, stats),
         num_threads=loader.num_threads,
         num_processes=getattr(loader, "num_processes", 0),
         prefetch=loader.prefetch,
@@ -225,6 +226,11 @@ def _seconds_per_span() -> float:
     for k in range(PROBES):
         recorder.add("decode", now(), now(), 1, k)
     return (time.perf_counter() - start) / PROBES
+
+
+def _size(loader: Loader, stats: Stats) -> int:
+    size: Any = loader.batch_size
+    return size if isinstance(size, int) else round(stats.samples / max(stats.batches, 1))
 
 
 def _cpus() -> int:

@@ -32,7 +32,8 @@ class Profile:
         stats: the loader's, of the loop.
         input_cores: CPU cores that the loader alone kept busy on average.
         device: where batches end up: "cpu", "cuda:0".
-        batch_size, num_threads, num_processes, prefetch: the loader's.
+        batch_size, num_threads, num_processes, prefetch: the loader's; the mean size where
+            batches differ.
         cpus: CPUs that this process may use.
         torch_threads: threads of a tensor operation on the CPU.
         accelerator: whether this machine has one (CUDA, MPS).

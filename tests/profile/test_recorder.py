@@ -103,7 +103,7 @@ def test_memory_is_bounded_and_totals_are_not() -> None:
     assert len(recorder._new) < module.FOLD_AT
     decode = recorder.stats().stages["decode"]
     assert (decode.spans, decode.seconds) == (n, n * (n - 1) / 2 / 1e9)
-    last = np.arange(n - module.KEPT_TIMES, n) / 1e6  # the quantiles are of the last ones
+    last = np.arange(n - module.KEPT_PER_STAGE, n) / 1e6  # the quantiles are of the last ones
     assert (decode.p50, decode.p99) == pytest.approx(np.percentile(last, (50, 99)).tolist())
 
 
