@@ -7,7 +7,6 @@ drift hits all three alike.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from domainkit.batch import Batch
 from domainkit.loader import Loader
 from domainkit.loader.recorder import Recorder
 from domainkit.loader.stats import Stats
+from domainkit.profile.machine import cpus, idle_seconds
 from domainkit.profile.result import Profile
 from domainkit.profile.steps import Step
 from domainkit.progress import Progress, bar
@@ -37,12 +37,14 @@ class _Run:
     samples: int
     seconds: float
     cpu_seconds: float
+    idle_seconds: float
 
     def __add__(self, other: _Run) -> _Run:
         return _Run(
             self.samples + other.samples,
             self.seconds + other.seconds,
             self.cpu_seconds + other.cpu_seconds,
+            self.idle_seconds + other.idle_seconds,
         )
 
     @property
@@ -109,12 +111,13 @@ def _measured(clock: _Clock, seconds: float, title: str | None) -> Profile:
         model_rate=model_rate,
         stats=stats,
         input_cores=alone.cpu_seconds / alone.seconds,
+        idle_cores=alone.idle_seconds / alone.seconds,
         device=str(loader.device or "cpu"),
         batch_size=_size(loader, stats),
         num_threads=loader.num_threads,
         num_processes=getattr(loader, "num_processes", 0),
         prefetch=loader.prefetch,
-        cpus=_cpus(),
+        cpus=cpus(),
         torch_threads=torch.get_num_threads(),
         accelerator=torch.cuda.is_available() or torch.backends.mps.is_available(),
         recorder_share=recorded * _seconds_per_span() / loop.seconds,
@@ -176,7 +179,7 @@ class _Clock:
         least: int = LEAST,
     ) -> _Run:
         shown = samples = 0
-        cpu, start = time.process_time(), time.perf_counter()
+        idle, cpu, start = idle_seconds(), time.process_time(), time.perf_counter()
         for count, batch in enumerate(batches, 1):
             if step:
                 self._do(batch)
@@ -191,7 +194,8 @@ class _Clock:
             if passed >= seconds and count >= least:
                 break
         self.progress.advance(ticks - shown)
-        return _Run(samples, time.perf_counter() - start, time.process_time() - cpu)
+        took, cpu = time.perf_counter() - start, time.process_time() - cpu
+        return _Run(samples, took, cpu, _idle(idle, idle_seconds(), took, cpu))
 
     def _do(self, batch: Batch) -> None:
         if self.step is not None:
@@ -228,11 +232,12 @@ def _seconds_per_span() -> float:
     return (time.perf_counter() - start) / PROBES
 
 
+def _idle(before: float | None, after: float | None, seconds: float, cpu: float) -> float:
+    if before is None or after is None:  # then as if nobody else was there
+        return max(0.0, cpus() * seconds - cpu)
+    return max(0.0, after - before)
+
+
 def _size(loader: Loader, stats: Stats) -> int:
     size: Any = loader.batch_size
     return size if isinstance(size, int) else round(stats.samples / max(stats.batches, 1))
-
-
-def _cpus() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

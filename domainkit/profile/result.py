@@ -30,7 +30,9 @@ class Profile:
         model_rate: samples per second of the step on batches that are there already: the ceiling
             if the input were free; None without a step.
         stats: the loader's, of the loop.
-        input_cores: CPU cores that the loader alone kept busy on average.
+        input_cores: CPU cores that the loader alone kept busy on average, without processes of
+            its own.
+        idle_cores: CPU cores that had nothing to do meanwhile; what is left other programs took.
         device: where batches end up: "cpu", "cuda:0".
         batch_size, num_threads, num_processes, prefetch: the loader's; the mean size where
             batches differ.
@@ -47,6 +49,7 @@ class Profile:
     model_rate: float | None
     stats: Stats
     input_cores: float
+    idle_cores: float
     device: str
     batch_size: int
     num_threads: int

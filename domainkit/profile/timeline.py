@@ -38,8 +38,8 @@ def timeline_html(profile: Profile) -> str:
     Example:
         >>> from domainkit.loader.recorder import Recorder
         >>> found = Profile("mine", 9.0, 9.0, None, Recorder().stats(), input_cores=1.0,
-        ...     device="cpu", batch_size=64, num_threads=2, num_processes=0, prefetch=4, cpus=8,
-        ...     torch_threads=4, accelerator=False)
+        ...     idle_cores=7.0, device="cpu", batch_size=64, num_threads=2, num_processes=0,
+        ...     prefetch=4, cpus=8, torch_threads=4, accelerator=False)
         >>> timeline_html(found)[:15]
         '<!DOCTYPE html>'
     """

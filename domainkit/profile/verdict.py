@@ -24,6 +24,7 @@ ONE_CORE = 1.3  # cores: threads that share one lock keep no more than this busy
 IDLE = 0.75  # cores
 SATURATED = 0.6  # of a core per thread: threads that have work
 CROWDED = 0.85  # of all cores
+FOREIGN = 0.3  # of all cores: other programs that take more make a measurement worthless
 
 NAMES = {
     "input": "Input-bound",
@@ -43,7 +44,8 @@ class Verdict:
         stage: the worker stage that takes most of the loader's time; None where it does not matter.
         advice: a key: "more-threads", "fewer-threads", "processes", "prefetch", "storage",
             "smaller-media", "transform-on-device", "cheaper-transform", "equal-shapes",
-            "smaller-copies", "share-cores", "model-to-device", "cheaper-step" or "leave".
+            "smaller-copies", "share-cores", "model-to-device", "cheaper-step", "other-programs"
+            or "leave".
         line: all of it as one line for people.
     """
 
@@ -62,7 +64,7 @@ def judge(profile: Profile) -> Verdict:
         >>> stats = Stats(640, 10, 1.0, 640.0, 0.6, stages)
         >>> found = Profile("mine", 640.0, 650.0, 1600.0, stats, input_cores=2.0, device="cuda",
         ...     batch_size=64, num_threads=2, num_processes=0, prefetch=4, cpus=8,
-        ...     torch_threads=4, accelerator=True)
+        ...     torch_threads=4, accelerator=True, idle_cores=6.0)
         >>> judge(found).advice
         'more-threads'
     """
@@ -101,7 +103,17 @@ def _verdict(bound: str, stage: str | None, told: str, advice: tuple[str, str]) 
 
 def _for_input(p: Profile, stage: str) -> tuple[str, str]:
     """The first advice that fits, from settings to the heaviest stage."""
-    return _about_threads(p, stage) or _about_stage(p, stage)
+    return _about_others(p) or _about_threads(p, stage) or _about_stage(p, stage)
+
+
+def _about_others(p: Profile) -> tuple[str, str] | None:
+    if p.num_processes:
+        return None  # their time is not told from that of other programs
+    taken = p.cpus - p.input_cores - p.idle_cores
+    if taken <= FOREIGN * p.cpus:
+        return None
+    told = f"other programs take {taken:.1f} of {p.cpus} cores"
+    return "other-programs", f"measure again when the machine has nothing else to do: {told}"
 
 
 def _about_threads(p: Profile, stage: str) -> tuple[str, str] | None:
@@ -114,7 +126,7 @@ def _about_threads(p: Profile, stage: str) -> tuple[str, str] | None:
     if p.num_threads > p.prefetch and _occupied(p) < 0.5:
         doubled = max(2 * p.prefetch, p.num_threads)
         return "prefetch", f"try prefetch={doubled}: the threads wait for something to prepare"
-    if p.num_threads >= 2 and p.cpus >= 2 and p.input_cores < ONE_CORE:
+    if p.num_threads >= 2 and p.input_cores < ONE_CORE and p.idle_cores >= IDLE:
         if stage == "read":
             return "storage", "the threads wait for storage: put the cache on a faster disk"
         if stage in ("decode", "transform") and _occupied(p) >= 0.5:
@@ -122,11 +134,11 @@ def _about_threads(p: Profile, stage: str) -> tuple[str, str] | None:
             return "processes", f"try num_processes={workers}: {stage} keeps Python's lock"
     if (
         p.num_threads < p.cpus
-        and p.input_cores <= p.cpus - IDLE
+        and p.idle_cores >= IDLE
         and p.input_cores >= SATURATED * p.num_threads
     ):
-        idle = p.cpus - p.input_cores
-        return "more-threads", f"try num_threads={p.cpus}: {idle:.1f} of {p.cpus} cores are idle"
+        told = f"{p.idle_cores:.1f} of {p.cpus} cores are idle"
+        return "more-threads", f"try num_threads={p.cpus}: {told}"
     return None
 
 
@@ -143,6 +155,10 @@ def _about_stage(p: Profile, stage: str) -> tuple[str, str]:
 
 
 def _for_contended(p: Profile, stage: str) -> tuple[str, str]:
+    return _about_others(p) or _about_sharing(p, stage)
+
+
+def _about_sharing(p: Profile, stage: str) -> tuple[str, str]:
     if p.device != "cpu":
         workers = max(1, min(p.cpus, p.num_threads))
         return "processes", f"try num_processes={workers}: the loader keeps Python's lock"

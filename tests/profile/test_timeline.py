@@ -35,6 +35,7 @@ def profile(title: str = "made up", thread: str = "w_0") -> Profile:
         model_rate=4000.0,
         stats=recorder.stats(),
         input_cores=1.0,
+        idle_cores=7.0,
         device="cpu",
         batch_size=8,
         num_threads=1,

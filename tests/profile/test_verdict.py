@@ -40,6 +40,7 @@ def profile(
 ) -> Profile:
     """``wait`` is (p50, p99) in ms per sample; ``occupied`` the threads' share of work."""
     facts = BASE | numbers
+    facts.setdefault("idle_cores", facts["cpus"] - facts["input_cores"])  # nobody else is there
     seconds = 10.0
     work = occupied * seconds * max(facts["num_threads"], 1)
     stages = {name: StageStats(share=0.05, seconds=0.05 * work) for name in STAGES}
@@ -93,6 +94,14 @@ CASES = {
     "processes are not second-guessed": (
         {"num_processes": 4, "input_cores": 0.2},
         *("input", "smaller-media", "no larger than"),
+    ),
+    "a busy machine": (
+        {"num_threads": 8, "prefetch": 16, "input_cores": 1.0, "idle_cores": 0.0},
+        *("input", "other-programs", "other programs take 7.0 of 8 cores"),
+    ),
+    "a busy machine, shared": (
+        SLOW | {"input_cores": 2.0, "idle_cores": 1.0},
+        *("contended", "other-programs", "other programs take 5.0 of 8 cores"),
     ),
     "no model": ({"model_rate": None}, "input", "more-threads", "The loader alone"),
     "model": (FAST, "model", "cheaper-step", "3.2 x as many"),
@@ -180,4 +189,4 @@ def test_the_speed_of_the_machine_changes_nothing(factor: float) -> None:
 def test_nothing_measured_at_all() -> None:
     """A loop so short that no stage has a time is judged all the same."""
     stats = Stats(0, 0, 0.0, 0.0, 0.0, dict.fromkeys(STAGES, StageStats()))
-    assert judge(Profile(**BASE, stats=stats)).bound == "input"
+    assert judge(Profile(**BASE, idle_cores=6.0, stats=stats)).bound == "input"
