@@ -68,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         *("samplers", "transform"),
     },
     "training": {"loader", "progress"},
+    "profile": {"batch", "loader", "progress", "training"},
     "interop": {
         *("archive", "cache", "dataset", "errors", "features", "prepared", "progress", "store"),
     },
@@ -93,7 +94,7 @@ LATER: dict[str, set[str]] = {
     "loader": {"recipe"},
     "cli": {
         *("", "dataset", "display", "doctor", "loader", "prepare", "store", "switches", "training"),
-        "zoo",
+        *("profile", "recipe", "zoo"),
     },
     "D.models": {"model_cards", "zoo"},
 }

@@ -25,7 +25,7 @@ __all__ = ["app", "main"]
 
 BROKEN_PIPE = 128 + 13  # what a program that SIGPIPE ends leaves behind
 VERBS = (
-    "list", "info", "download", "verify", "cache", "doctor", "quickstart", "reproduce",
+    "list", "info", "download", "verify", "cache", "doctor", "quickstart", "profile", "reproduce",
 )  # fmt: skip
 
 

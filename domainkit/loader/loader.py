@@ -168,6 +168,7 @@ class Loader:
         self._epoch = 0  # the epoch that runs, ran last, or runs first
         self._cursor = 0  # samples of it that all ranks together have been given
         self._pending = True  # the next iterator begins at (epoch, cursor), not in a new epoch
+        self._named = False  # ... even where nothing of that epoch is left: set_epoch asked for it
         self._current: object = None  # the iterator that moves the cursor: the newest
         self._bytes_read = 0
         self._memory = Recycler()
@@ -184,7 +185,8 @@ class Loader:
     def set_epoch(self, epoch: int) -> None:
         """Make the next ``for`` loop run this epoch.
 
-        It begins at the epoch's start, unless a loaded state says where in this epoch to go on.
+        It begins at the epoch's start, unless a loaded state says where in this epoch to go on: if
+        that is its end, the loop gives nothing.
         """
         if not 0 <= epoch < 1 << 32:
             raise ValueError(f"epoch must be in [0, 2**32), got {epoch}")
@@ -192,6 +194,7 @@ class Loader:
             raise ValueError("an infinite loader has no epochs: its order depends on the seed")
         if not (self._pending and self._epoch == epoch):
             self._epoch, self._cursor, self._pending = operator.index(epoch), 0, True
+        self._named = True
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands, the same on every rank: a small JSON-safe dict.
@@ -222,7 +225,7 @@ class Loader:
         """
         found = check_state(state, self.state_dict(), self._length)
         self.seed, self._epoch, self._cursor = found.seed, found.epoch, found.cursor
-        self._pending = True
+        self._pending, self._named = True, False
 
     @property
     def skipped(self) -> int:
@@ -262,10 +265,10 @@ class Loader:
         # a generator: nothing changes before the first batch is asked for
         left = self._length - self._cursor
         # a state saved after the last batch of an epoch means: that epoch is done
-        over = not self._pending or (self._cursor and left < self._needed())
-        if over and not self.infinite:
+        done = self._cursor and left < self._needed() and not self._named
+        if (done or not self._pending) and not self.infinite:
             self._epoch, self._cursor = self._epoch + 1, 0
-        self._pending = False
+        self._pending = self._named = False
         self._current = me = object()
         began = now()
         maker = self._maker(self._sequence(self._epoch))
