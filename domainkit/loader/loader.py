@@ -48,9 +48,9 @@ class Loader:
 
     Each ``for batch in loader`` runs one epoch and the next one runs the next; an epoch that is
     left early (``break``), or only looked into by ``next(iter(loader))``, is over.
-    ``state_dict`` says where it stands, ``load_state_dict`` goes on
-    there, at any world size, batch size and thread count. Its threads are born with the first batch
-    and end with the loader, or at ``close``.
+    ``state_dict`` says where it stands, ``load_state_dict`` goes on there, at any world size, batch
+    size and thread count. Its threads are born with the first batch and end with the loader, or at
+    ``close``.
 
     Args:
         dataset: a ``Dataset``.
@@ -136,8 +136,8 @@ class Loader:
             dataset.lengths(batch_size.column, [])  # says which columns there are
         if last not in LAST:
             raise ValueError(f"last must be one of {', '.join(map(repr, LAST))}, got {last!r}")
-        if unknown := [name for name in collate or {} if name not in dataset.columns]:
-            dataset.lengths(unknown[0], [])
+        for name in {*(collate or {})} - {*dataset.columns}:
+            dataset.lengths(name, [])
         if isinstance(transform, str):
             from domainkit.recipe import load_recipe
 
