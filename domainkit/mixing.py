@@ -146,8 +146,11 @@ def rounded_shares(shares: Sequence[int]) -> list[int]:
     behind = sorted(range(len(shares)), key=lambda k: rounded[k] - exact[k])
     for k in behind[: max(0, PARTS - sum(rounded))]:
         rounded[k] += 1
-    while sum(rounded) > PARTS:  # many were lifted to one
-        rounded[rounded.index(max(rounded))] -= 1
+    largest = [(-share, k) for k, share in enumerate(rounded)]
+    heapq.heapify(largest)
+    for _ in range(sum(rounded) - PARTS):  # many were lifted to one: the largest pay for it
+        share, k = heapq.heapreplace(largest, (largest[0][0] + 1, largest[0][1]))
+        rounded[k] = -share - 1
     return rounded
 
 

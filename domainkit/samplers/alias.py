@@ -62,7 +62,9 @@ def alias_table(weights: np.ndarray) -> AliasTable:
     n = len(weights)
     if n >= MAX_ROWS:
         raise ValueError(f"weights of at most 2**32 - 1 rows can be drawn from, got {n}")
-    full = 1 << (62 - n.bit_length())  # what a bucket holds: sums of all stay below 2**63, and exact
+    full = 1 << (
+        62 - n.bit_length()
+    )  # what a bucket holds: sums of all stay below 2**63, and exact
     shares = weights / weights.max()  # first, so that the sum of large ones is finite
     held = np.rint(shares * (n / _total(shares)) * full).astype(np.int64)
     if (heavy := np.flatnonzero(held > full)).size:
