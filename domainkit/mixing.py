@@ -122,7 +122,8 @@ def whole_shares(weights: Sequence[Any]) -> list[int]:
     exact = [Fraction(str(weight)) for weight in weights]
     scale = math.lcm(*(weight.denominator for weight in exact))
     shares = [int(weight * scale) for weight in exact]
-    return [share // math.gcd(*shares) for share in shares]
+    common = math.gcd(*shares)
+    return [share // common for share in shares]
 
 
 def rounded_shares(shares: Sequence[int]) -> list[int]:
@@ -137,7 +138,8 @@ def rounded_shares(shares: Sequence[int]) -> list[int]:
     """
     if len(shares) > PARTS:
         raise ValueError(f"at most {PARTS} datasets can be mixed, got {len(shares)}")
-    shares = [share // math.gcd(*shares) for share in shares]
+    common = math.gcd(*shares)
+    shares = [share // common for share in shares]
     total = sum(shares)
     if total <= PARTS:
         return shares
