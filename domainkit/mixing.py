@@ -122,7 +122,8 @@ def whole_shares(weights: Sequence[Any]) -> list[int]:
     exact = [Fraction(str(weight)) for weight in weights]
     scale = math.lcm(*(weight.denominator for weight in exact))
     shares = [int(weight * scale) for weight in exact]
-    return [share // math.gcd(*shares) for share in shares]
+    common = math.gcd(*shares)
+    return [share // common for share in shares]
 
 
 def rounded_shares(shares: Sequence[int]) -> list[int]:
@@ -137,7 +138,8 @@ def rounded_shares(shares: Sequence[int]) -> list[int]:
     """
     if len(shares) > PARTS:
         raise ValueError(f"at most {PARTS} datasets can be mixed, got {len(shares)}")
-    shares = [share // math.gcd(*shares) for share in shares]
+    common = math.gcd(*shares)
+    shares = [share // common for share in shares]
     total = sum(shares)
     if total <= PARTS:
         return shares
@@ -146,8 +148,11 @@ def rounded_shares(shares: Sequence[int]) -> list[int]:
     behind = sorted(range(len(shares)), key=lambda k: rounded[k] - exact[k])
     for k in behind[: max(0, PARTS - sum(rounded))]:
         rounded[k] += 1
-    while sum(rounded) > PARTS:  # many were lifted to one
-        rounded[rounded.index(max(rounded))] -= 1
+    largest = [(-share, k) for k, share in enumerate(rounded)]
+    heapq.heapify(largest)
+    for _ in range(sum(rounded) - PARTS):  # many were lifted to one: the largest pay for it
+        share, k = heapq.heapreplace(largest, (largest[0][0] + 1, largest[0][1]))
+        rounded[k] = -share - 1
     return rounded
 
 

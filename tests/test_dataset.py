@@ -314,6 +314,48 @@ def test_mix_reads_like_a_dataset(parts):
     assert as_list(pickle.loads(pickle.dumps(mixed[3:]))) == as_list(mixed)[3:]
 
 
+@pytest.mark.parametrize("temperature", [1, 2, 7.5, math.inf])
+def test_mix_by_temperature_is_mix_by_powers_of_the_sizes(ds, temperature):
+    sets = [ds[:16], ds[:4], ds[4:13]]
+    weights = [round(len(s) ** (1 / temperature) * 1000) for s in sets]
+    mixed, other = mix(sets, temperature=temperature), mix(sets, weights)
+    assert abs(len(mixed) - len(other)) <= 1
+    n = min(len(mixed), len(other))
+    assert np.array_equal(mixed.ids(range(n)), other.ids(range(n)))
+
+
+def test_mix_takes_weights_or_a_temperature(ds):
+    for wrong in ({}, {"weights": [1, 1], "temperature": 2}):
+        with pytest.raises(TypeError, match="one of the two"):
+            mix([ds, ds], **wrong)
+    with pytest.raises(ValueError, match="temperature must be above 0"):
+        mix([ds, ds], temperature=0)
+    with pytest.raises(ValueError, match="datasets with rows"):
+        mix([ds, ds[:0]], temperature=2)
+    assert len(mix([ds, ds[:0]], [1, 1])) == 0
+
+
+def test_parts_are_the_datasets_of_a_concat(ds, parts):
+    assert ds.parts == (N,)
+    assert ds[3:7].parts == (4,)
+    assert concat(parts).parts == tuple(map(len, parts))
+    assert concat([ds, ds[:0], ds[:3]]).parts == (N, 0, 3)
+    assert concat([concat([ds, ds]), ds]).parts == (2 * N, N)  # those that were joined last
+
+
+def test_views_keep_their_parts(ds):
+    whole = concat([ds[:10], ds[10:]]).select_columns(["number"])
+    assert whole[5:].parts == (5, N - 10)
+    assert whole[::2].parts == (5, (N - 10 + 1) // 2)
+    assert whole[:10].parts == (10, 0)
+    assert whole[[3, 1, 2, 12, 11]].parts == (3, 2)
+    assert whole[9::-1].parts == (10, 0)
+    assert whole.filter(lambda row: row["number"] >= 12).parts == (0, N - 12)
+    for mingled in (whole[::-1], whole[[0, 11, 1]], mix([ds, ds], [1, 1])):
+        with pytest.raises(ValueError, match="concat the views"):
+            mingled.parts  # noqa: B018  # the access is the test
+
+
 @pytest.mark.parametrize(
     "weights", [[], [1], [1, 2, 3], [1, 0], [1, -1], [1, float("nan")], [1, float("inf")]]
 )

@@ -51,8 +51,9 @@ class AliasTable:
 def alias_table(weights: np.ndarray) -> AliasTable:
     """The table for float64 weights [N]: finite, none negative, not all zero.
 
-    Probabilities are right to about N * 1e-16, relative to the mean weight. It is the same on every
-    machine: sums go from left to right.
+    Weights are rounded to some N * 2**-62 of their mean; what is over in the sum is shared by the
+    rows above the mean. The table is the same on every machine: it is made of single products and
+    of sums of whole numbers.
 
     Example:
         >>> int(alias_table(np.array([0.0, 5.0, 0.0])).draw((np.array([0]),) * 4)[0])
@@ -61,23 +62,40 @@ def alias_table(weights: np.ndarray) -> AliasTable:
     n = len(weights)
     if n >= MAX_ROWS:
         raise ValueError(f"weights of at most 2**32 - 1 rows can be drawn from, got {n}")
-    scaled = weights / weights.max()  # first, so that the sum of large ones is finite
-    scaled *= n / np.cumsum(scaled)[-1]  # mean 1: what a bucket holds
-    light, heavy = np.flatnonzero(scaled <= 1), np.flatnonzero(scaled > 1)
+    full = 1 << (
+        62 - n.bit_length()
+    )  # what a bucket holds: sums of all stay below 2**63, and exact
+    shares = weights / weights.max()  # first, so that the sum of large ones is finite
+    held = np.rint(shares * (n / _total(shares)) * full).astype(np.int64)
+    if (heavy := np.flatnonzero(held > full)).size:
+        each, rest = divmod(n * full - int(held.sum()), len(heavy))
+        held[heavy] += each
+        held[heavy[:rest]] += 1
+    light, heavy = np.flatnonzero(held <= full), np.flatnonzero(held > full)
     other = np.arange(n)
-    if not heavy.size:
-        return AliasTable(np.ones(n), other)
-    # Heavy rows in turn fill up light buckets until they have nothing over. Then what is left of
-    # them, at most one bucket, is filled up by the next: E_j is what heavy rows 0..j have over
-    # together, D_i what the light buckets before i lack.
-    lacking = np.concatenate([[0.0], np.cumsum(1 - scaled[light])])
-    over = np.cumsum(scaled[heavy] - 1)
-    # light bucket i is filled by the first j with E_j > D_i
-    filler = np.searchsorted(over, lacking[:-1], side="right")
-    other[light] = heavy[np.minimum(filler, len(heavy) - 1)]
-    # heavy row j is through at the first i with D_i >= E_j
-    through = np.minimum(np.searchsorted(lacking, over, side="left"), len(light))
-    scaled[heavy] = np.clip(1 + over - lacking[through], 0, 1)
-    scaled[heavy[-1]] = 1  # nobody comes after it; what it lacks is rounding
-    other[heavy[:-1]] = heavy[1:]
-    return AliasTable(scaled, other)
+    if heavy.size:
+        # Heavy rows in turn fill up light buckets until they have nothing over. Then what is left
+        # of them, at most one bucket, is filled up by the next: E_j is what heavy rows 0..j have
+        # over together, D_i what the light buckets before i lack.
+        lacking = np.concatenate([[0], np.cumsum(full - held[light])])
+        over = np.cumsum(held[heavy] - full)
+        # light bucket i is filled by the first j with E_j > D_i
+        filler = np.searchsorted(over, lacking[:-1], side="right")
+        other[light] = heavy[np.minimum(filler, len(heavy) - 1)]
+        # heavy row j is through at the first i with D_i >= E_j
+        through = np.minimum(np.searchsorted(lacking, over, side="left"), len(light))
+        held[heavy] = full + over - lacking[through]
+        other[heavy[:-1]] = heavy[1:]  # the last one comes out full
+    else:
+        held[:] = full  # all weigh the same
+    return AliasTable(held / full, other)
+
+
+def _total(values: np.ndarray) -> float:
+    """The sum by pairs of pairs: ``np.sum`` adds in an order that depends on the processor."""
+    while len(values) > 1:
+        half = (len(values) + 1) // 2
+        first = values[:half].copy()
+        first[: len(values) - half] += values[half:]
+        values = first
+    return float(values[0])

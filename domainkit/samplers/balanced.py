@@ -92,8 +92,11 @@ class _Balanced(RowOrder):
     def _rows(self, positions: np.ndarray) -> np.ndarray:
         rows, counts, starts = self._classes
         turn, place = np.divmod(positions, len(counts))  # a class's j-th row comes in round j
-        seeds = keyed.subseeds(self._seed, self._epoch, keyed.CLASS_ROUND, turn & MASK, turn >> 32)
-        k = keyed.permute(place, len(counts), seeds)
+        rounds, where = np.unique(turn, return_inverse=True)
+        seeds = keyed.subseeds(
+            self._seed, self._epoch, keyed.CLASS_ROUND, rounds & MASK, rounds >> 32
+        )
+        k = keyed.permute(place, len(counts), seeds[where])
         time, index = np.divmod(turn, counts[k])
         seeds = keyed.subseeds(self._seed, self._epoch, keyed.CLASS_PASS, k, time & MASK)
         return rows[starts[k] + keyed.permute(index, counts[k], seeds)].astype(np.int64)

@@ -58,7 +58,7 @@ class Sampler(ABC):
         ...     def order(self, dataset, seed, epoch):
         ...         return Sequential().order(dataset, seed, epoch)[:: self.step]
         >>> Every(3).order(range(10), seed=0, epoch=0), Every(3).spec()
-        (array([0, 3, 6, 9]), {'sampler': 'Every', 'step': 3})
+        (array([0, 3, 6, 9]), {'kind': 'Every', 'step': 3})
     """
 
     @property
@@ -83,7 +83,7 @@ class Sampler(ABC):
 
     def spec(self) -> dict[str, Any]:
         """The settings as a small JSON-safe dict: equal for samplers that give the same orders."""
-        found: dict[str, Any] = {"sampler": type(self).__name__}
+        found: dict[str, Any] = {"kind": type(self).__name__}
         if is_dataclass(self):
             found |= {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.init}
         return found

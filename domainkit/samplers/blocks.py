@@ -109,15 +109,17 @@ class BlockOrder(RowOrder):
 
     def _rows(self, positions: np.ndarray) -> np.ndarray:
         group, start, size = self._groups(positions)
+        groups, where = np.unique(group, return_inverse=True)  # of a batch, one or two
         seeds = keyed.subseeds(
-            self._seed, self._epoch, keyed.BLOCK_GROUP, group & MASK, group >> 32
+            self._seed, self._epoch, keyed.BLOCK_GROUP, groups & MASK, groups >> 32
         )
-        place = keyed.permute(positions - start, size, seeds)
+        place = keyed.permute(positions - start, size, seeds[where])
         # count as if the short block were whole: what comes behind it in its group moves on
         behind = (self._short - group * self._window + 1) * self._rows_each - self._missing
         place += ((group == self._short // self._window) & (place >= behind)) * self._missing
         slot, offset = np.divmod(place, self._rows_each)
-        return self._blocks(slot + group * self._window) * self._rows_each + offset
+        slots, where = np.unique(slot + group * self._window, return_inverse=True)
+        return self._blocks(slots)[where] * self._rows_each + offset
 
     def _groups(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each position its group, and that group's first position and size."""

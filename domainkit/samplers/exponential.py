@@ -51,7 +51,7 @@ def by_keys(weights: np.ndarray, count: int, seed: int, epoch: int) -> np.ndarra
 
 
 def natural_log(x: np.ndarray) -> np.ndarray:
-    """float64 ln(x) for positive x, to some 2e-16 relative or absolute.
+    """float64 ln(x) for positive x, to some 5e-16 of it.
 
     Only sums, products and quotients, which IEEE 754 rounds alike everywhere: ``np.log`` differs in
     the last bit from one processor to the next, and two ranks might then order two rows otherwise.

@@ -126,6 +126,7 @@ def _encrypt(x: np.ndarray, a: np.ndarray, b: np.ndarray, keys: np.ndarray) -> n
     left, right = x % a, x // a
     for key in keys:
         mixed = (_mix(right.astype(np.uint64) + key) >> np.uint64(1)).astype(np.int64)
-        left, right = right, (left + mixed % a) % a
+        total = left + mixed % a
+        left, right = right, np.where(total < a, total, total - a)  # modulo a, with no division
         a, b = b, a
     return right * a + left

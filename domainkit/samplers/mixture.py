@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from domainkit.draws import MASK
 from domainkit.mixing import Turns, rounded_shares, tempered_shares, until_first, whole_shares
 from domainkit.samplers import keyed
-from domainkit.samplers.base import Order, RowOrder, Sampler, at_least
+from domainkit.samplers.base import Kept, Order, RowOrder, Sampler, at_least
 
 if TYPE_CHECKING:
     from domainkit.dataset import Dataset
@@ -56,6 +56,7 @@ class Mixture(Sampler):
     weights: Sequence[float] | None = None
     temperature: float | None = None
     stop: str | int = "first"
+    _kept: Kept = field(default_factory=Kept, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if (self.weights is None) == (self.temperature is None):
@@ -78,15 +79,14 @@ class Mixture(Sampler):
         return self.stop != "first"
 
     def length(self, dataset: Dataset) -> int:
-        sizes = self._sizes(dataset)
-        return self._end(sizes, self._turns(sizes))
+        return self._end(*self._kept.of(dataset, self._made))
 
     def order(self, dataset: Dataset, seed: int, epoch: int) -> Order:
-        sizes = self._sizes(dataset)
-        turns = self._turns(sizes)
+        sizes, turns = self._kept.of(dataset, self._made)
         return _Mixed(self._end(sizes, turns), np.array(sizes), turns, seed, epoch)
 
-    def _sizes(self, dataset: Dataset) -> tuple[int, ...]:
+    def _made(self, dataset: Dataset) -> tuple[tuple[int, ...], Turns]:
+        """The sizes of the parts, and whose turn it is."""
         sizes = dataset.parts
         if self.weights is not None and len(self.weights) != len(sizes):
             raise ValueError(
@@ -95,12 +95,9 @@ class Mixture(Sampler):
             )
         if 0 in sizes:
             raise ValueError(f"part {sizes.index(0)} has no rows: leave it out of the concat")
-        return sizes
-
-    def _turns(self, sizes: Sequence[int]) -> Turns:
         if self.weights is not None:
-            return Turns(rounded_shares(whole_shares(self.weights)))
-        return Turns(tempered_shares(sizes, self.temperature or math.nan))
+            return sizes, Turns(rounded_shares(whole_shares(self.weights)))
+        return sizes, Turns(tempered_shares(sizes, self.temperature or math.nan))
 
     def _end(self, sizes: Sequence[int], turns: Turns) -> int:
         if isinstance(self.stop, int):
