@@ -39,6 +39,9 @@ def from_arrow(
     whole numbers Tokens, nested lists of fixed size Tensor. Label names, modes and shapes that
     domainkit or Hugging Face wrote into the schema's metadata are kept.
 
+    Files of others have no checksums, so they are taken as they are when the rows are first copied
+    into the cache; from there on every row is held to the checksum that it got then.
+
     Args:
         source: a path, several paths with the same columns (a list, or ``*`` and ``{0..9}`` in the
             name), or a table in memory.

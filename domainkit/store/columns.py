@@ -8,20 +8,22 @@ step, and the same whoever notes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from domainkit.features import Feature
+from domainkit.prepared import BATCH_ROWS
 
 if TYPE_CHECKING:
     from domainkit.store.part import Part
 
-__all__ = ["COLUMNS", "Column"]
+__all__ = ["COLUMNS", "Column", "Reader"]
 
 LOW = (1 << 32) - 1
+Reader = Callable[[int, int], Any]
 
 
 class Column:
@@ -36,19 +38,26 @@ class Column:
         self._places = np.zeros(part.batches, np.int64)
         self._places_of = self._places.data  # gives plain ints, one at a time
         if beside >= 0:
-            sums = part.row_sums[:, beside]
-            self._sums, self._sums_of = sums, sums.data
+            self._sums, self._sums_of = part.row_sums[:, beside], part.row_sums.reshape(-1).data
+            self._step, self._start = part.row_sums[0].size, beside * BATCH_ROWS
 
-    def row(self, batch: int, offset: int) -> Any:
-        """What is stored of one row, unchecked."""
+    def reader(self) -> Reader:
+        """A function (record batch, offset) -> what is stored of one row, unchecked."""
+        # a closure, as this is what takes the time of a small row
         raise NotImplementedError
 
-    def checked_row(self, batch: int, offset: int) -> Any:
-        """``row``, held to its checksum."""
-        value = self.row(batch, offset)
-        if xxh3_64_intdigest(value) & LOW != self._sums_of[batch, offset]:
-            raise self.part.damaged(batch, self.name, offset)
-        return value
+    def checked_reader(self) -> Reader:
+        """``reader``, with every row held to its checksum."""
+        read, sums, digest = self.reader(), self._sums_of, xxh3_64_intdigest
+        step, start = self._step, self._start
+
+        def checked(batch: int, offset: int) -> Any:
+            value = read(batch, offset)
+            if digest(value) & LOW != sums[batch * step + start + offset]:
+                raise self.part.damaged(batch, self.name, offset)
+            return value
+
+        return checked
 
     def touch(self, batch: int) -> int:
         """Note where a record batch's values are, which are checked as far as they are small."""
@@ -96,10 +105,15 @@ class Numbers(Column):
         self._numbers = self._items()
         self._array = np.frombuffer(self._numbers, self._unit)
 
-    def row(self, batch: int, offset: int) -> Any:
-        return self._numbers[(self._places_of[batch] or self.touch(batch)) + offset]
+    def reader(self) -> Reader:
+        numbers, places, touch = self._numbers, self._places_of, self.touch
 
-    checked_row = row
+        def read(batch: int, offset: int) -> Any:
+            return numbers[(places[batch] or touch(batch)) + offset]
+
+        return read
+
+    checked_reader = reader  # touching has checked them
 
     def take(self, batches: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """[k] numbers."""
@@ -128,10 +142,14 @@ class Fixed(Column):
         super().__init__(*args)
         self._width = self._feature.width
 
-    def row(self, batch: int, offset: int) -> memoryview:
-        width = self._width
-        start = (self._places_of[batch] or self.touch(batch)) + offset * width
-        return self._data[start : start + width]
+    def reader(self) -> Reader:
+        data, places, touch, width = self._data, self._places_of, self.touch, self._width
+
+        def read(batch: int, offset: int) -> memoryview:
+            start = (places[batch] or touch(batch)) + offset * width
+            return data[start : start + width]
+
+        return read
 
     def take(self, batches: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """uint8 [k, width], a copy."""
@@ -166,10 +184,16 @@ class Sized(Column):
         if self._feature.storage == "list":
             self._values = np.frombuffer(self._values, self._unit)
 
-    def row(self, batch: int, offset: int) -> Any:
-        at = (self._tables_of[batch] or self.touch(batch)) + offset
-        place, ends = self._places_of[batch], self._ends
-        return self._values[place + ends[at] : place + ends[at + 1]]
+    def reader(self) -> Reader:
+        values, places, tables = self._values, self._places_of, self._tables_of
+        ends, touch = self._ends, self.touch
+
+        def read(batch: int, offset: int) -> Any:
+            at = (tables[batch] or touch(batch)) + offset
+            place = places[batch]
+            return values[place + ends[at] : place + ends[at + 1]]
+
+        return read
 
     def take(self, batches: np.ndarray, offsets: np.ndarray) -> tuple[list[Any], np.ndarray]:
         """k views, and their lengths [k]."""

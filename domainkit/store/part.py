@@ -15,7 +15,7 @@ from xxhash import xxh3_64_intdigest
 from domainkit.errors import StoreError
 from domainkit.features import Feature
 from domainkit.prepared import BATCH_ROWS, advice
-from domainkit.store.columns import COLUMNS, Column
+from domainkit.store.columns import COLUMNS, Column, Reader
 
 __all__ = ["Part"]
 
@@ -68,10 +68,8 @@ class Part:
 
         # made when first asked for: a table may have a thousand columns
         self.columns: dict[str, Any] = _Lazy(make)
-        self.raw: dict[str, Callable[[int, int], Any]] = _Lazy(lambda n: self.columns[n].row)
-        self.checked: dict[str, Callable[[int, int], Any]] = _Lazy(
-            lambda n: self.columns[n].checked_row
-        )
+        self.raw: dict[str, Reader] = _Lazy(lambda name: self.columns[name].reader())
+        self.checked: dict[str, Reader] = _Lazy(lambda name: self.columns[name].checked_reader())
 
     def rows_of(self, batch: int) -> int:
         """How many rows a record batch has."""

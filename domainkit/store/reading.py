@@ -67,6 +67,7 @@ class Store:
             path = self.folder / f"part-{number:05d}.arrow"
             self._parts.append(Part(path, self._starts[-1], rows, size, self.features))
             self._starts.append(self._starts[-1] + rows)
+        self._only = self._parts[0] if len(self._parts) == 1 else None
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -84,8 +85,9 @@ class Store:
         Raises:
             StoreError: the row is damaged.
         """
-        part = self._parts[bisect.bisect_right(self._starts, row) - 1 if self._starts[2:] else 0]
-        batch, offset = divmod(row - part.first, BATCH_ROWS)
+        part = self._only or self._parts[bisect.bisect_right(self._starts, row) - 1]
+        row -= part.first
+        batch, offset = row // BATCH_ROWS, row % BATCH_ROWS
         read = part.checked if checked else part.raw
         names = self.features if columns is None else columns
         return {name: read[name](batch, offset) for name in names}
