@@ -1,4 +1,4 @@
-"""Prepares what ``tests/benchmarks/loader.py`` loads: loose files, and a store of the same bytes."""
+"""What ``tests/benchmarks/loader.py`` loads: loose files, and a store of the same bytes."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ def _images(folder: Path, given: argparse.Namespace) -> str:
 
     found = loader_media.pictures(folder / "pictures", given.count, given.photos, given.seed)
     rows = ({"image": p.read_bytes(), "label": i % 1000} for i, p in enumerate(found))
-    _store(
-        folder / "pictures-store", folder / "pictures", rows, {"image": Image(), "label": Label()}
-    )
+    features = {"image": Image(), "label": Label()}
+    _store(folder / "pictures-store", folder / "pictures", given.count, rows, features)
     return loader_media.told(folder / "pictures", "pixels")
 
 
@@ -41,14 +40,15 @@ def _audio(folder: Path, given: argparse.Namespace) -> str:
     sounds = given.sounds or _voice_prompts()
     found = loader_media.clips(folder / "clips", given.count, sounds, given.seed)
     rows = ({"audio": p.read_bytes()} for p in found)
-    _store(folder / "clips-store", folder / "clips", rows, {"audio": Audio()})
+    _store(folder / "clips-store", folder / "clips", given.count, rows, {"audio": Audio()})
     return loader_media.told(folder / "clips", "s")
 
 
 def _text(folder: Path, given: argparse.Namespace) -> str:
+    from tokenizers import Tokenizer
+
     import domainkit as dk
     from domainkit.features import Text, Tokens
-    from tokenizers import Tokenizer
 
     sentences = dk.load_dataset("text/sentiment-sentences", "train")["text"]
     rows = loader_media.texts(sentences, given.count, given.seed)
@@ -59,7 +59,7 @@ def _text(folder: Path, given: argparse.Namespace) -> str:
     (folder / "tokens.json").write_text(json.dumps(ids))
     made = folder / "texts.json"
     both = ({"text": t, "tokens": i} for t, i in zip(rows, ids, strict=True))
-    _store(folder / "texts-store", made, both, {"text": Text(), "tokens": Tokens()})
+    _store(folder / "texts-store", made, given.count, both, {"text": Text(), "tokens": Tokens()})
     return f"{len(rows):,} texts, {sum(map(len, ids)) / len(ids):.0f} tokens each"
 
 
@@ -69,14 +69,19 @@ def _voice_prompts() -> Path:
 
 
 def _store(
-    folder: Path, source: Path, rows: Iterator[dict[str, Any]], features: dict[str, Any]
+    folder: Path,
+    source: Path,
+    count: int,
+    rows: Iterator[dict[str, Any]],
+    features: dict[str, Any],
 ) -> None:
-    """A store of these rows, unless one lies there that is younger than what it is made from."""
-    from domainkit.store import write_store
+    """A store of these rows, unless a younger one lies there."""
+    from domainkit.store import Store, write_store
 
     facts = folder / "store.json"
     newest = source / "made.json" if source.is_dir() else source
-    if facts.exists() and facts.stat().st_mtime >= newest.stat().st_mtime:
+    young = facts.exists() and facts.stat().st_mtime >= newest.stat().st_mtime
+    if young and len(Store(folder)) >= count:
         return
     shutil.rmtree(folder, ignore_errors=True)
     write_store(folder, rows, features, fingerprint="benchmark")

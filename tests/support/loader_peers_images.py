@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
-
 from support.loader_jobs import Job, Peer
+from torch.utils.data import DataLoader, Dataset
 
 __all__ = ["PEERS"]
 
