@@ -31,6 +31,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ WORK = {  # --what -> the forms of the work, and the unit that is counted
     "audio": (("decode",), "seconds of sound"),
     "text": (("tokens", "tokenize"), "tokens"),
 }
+QUIET = 0.1  # CPUs that other work may keep busy in a round that counts at once
 COLUMNS = ("per s", "x best DataLoader", "first ms", "2nd epoch ms", "CPU ms each", "processes")
 
 
@@ -86,7 +88,7 @@ class Bench:
 
 
 def rounds(
-    what: str, peers: Sequence[Peer], job: Job, count: int, trace: bool
+    what: str, peers: Sequence[Peer], job: Job, given: argparse.Namespace, count: int
 ) -> dict[str, list[dict[str, Any]]]:
     """Name -> the results of each round; one with an error is left out after it."""
     benches = [Bench(what, peer) for peer in peers]
@@ -103,8 +105,8 @@ def rounds(
                 bench = benches[(k + number) % len(benches)]
                 if number and bench.peer.slow:
                     continue
-                bench.results.append(bench.do(job))
-                if trace:
+                bench.results.append(undisturbed(bench, job, given.tries))
+                if given.trace:
                     print(number, bench.peer.name, json.dumps(bench.results[-1]), flush=True)
     finally:
         for bench in benches:
@@ -218,6 +220,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=5000, help="pictures, clips")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tries", type=int, default=1, help="per round, while others disturb")
     parser.add_argument("--threads", type=int, default=1, help="torch's, in each process")
     parser.add_argument("--peers", default="", help="parts of names, with ; between them")
     parser.add_argument("--photos", type=Path, help="a folder of photographs (JPEG)")
@@ -257,7 +260,7 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 continue
             running, wanted = chosen(what, form, given.peers)
             job = Job(what, form, str(folder), given.count, given.batch, given.threads)
-            rows = speeds(wanted, rounds(what, running, job, given.rounds, given.trace))
+            rows = speeds(wanted, rounds(what, running, job, given, given.rounds))
             title = f"{what}, {form}: {given.count:,} samples, batches of {given.batch}, "
             show_speeds(title + f"{given.rounds} rounds", unit, rows)
             results[f"{what}, {form}"] = rows
@@ -265,7 +268,7 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         print(loader_data.make("images", folder, given))
         running, _ = chosen("images", "crop", given.peers)
         job = Job("images", "crop", str(folder), given.count, given.batch, given.threads, "memory")
-        measured = rounds("images", running, job, min(given.rounds, 3), given.trace)
+        measured = rounds("images", running, job, given, min(given.rounds, 3))
         results["memory"] = show_memory("memory, images, crop (private bytes, the most)", measured)
     if given.what in ("store", "all"):
         from support import loader_peers_store
