@@ -114,6 +114,18 @@ def rounds(
     return failed | {bench.peer.name: bench.results for bench in benches}
 
 
+def undisturbed(bench: Bench, job: Job, tries: int) -> dict[str, Any]:
+    """The first of some tries in which the machine did nothing else, or the least disturbed."""
+    results = []
+    for number in range(tries):
+        if number:
+            time.sleep(5)
+        results.append(bench.do(job))
+        if results[-1].get("others", 0.0) <= QUIET:
+            break
+    return min(results, key=lambda r: r.get("others", 0.0))
+
+
 def speeds(peers: Sequence[Peer], results: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """A row per peer, from the medians of its rounds."""
     good = {
