@@ -165,8 +165,9 @@ class Dataset:
 
     def told(self, row: int, column: str, error: Exception) -> str:
         """What is wrong with the sample of this id: dataset, split, row, column, cause and file."""
+        told = f"{self.name}, row {row}, column {column!r}: {error}"
         where = self._source.where(row)
-        return f"{self.name}, row {row}, column {column!r}: {error} (stored in {where})"
+        return told if where in told else f"{told} (stored in {where})"
 
     @property
     def parts(self) -> tuple[int, ...]:

@@ -374,7 +374,7 @@ def test_an_older_iterator_does_not_move_the_cursor(ds):
     ("change", "message"),
     [
         ({"fingerprint": "0" * 32}, "fingerprint is '0000"),
-        ({"order": {"sampler": "Other"}}, "sampler is 'Other', this loader's is 'Shuffled'"),
+        ({"order": {"kind": "Other"}}, "order's kind is 'Other', this loader's is 'Shuffled'"),
         ({"order": 3}, "order is 3"),
         ({"rows": 7}, f"rows is 7, this loader's is {N}"),
         ({"version": 99}, "version 99, this domainkit writes and reads 2"),
@@ -400,7 +400,7 @@ def test_a_foreign_state_is_refused(ds, change, message):
 
 def test_all_that_differs_is_said(ds):
     state = Loader(ds[1:], 5).state_dict()
-    with pytest.raises(StateError, match=r"fingerprint is .*; rows is .*; order's sampler is 'Seq"):
+    with pytest.raises(StateError, match=r"fingerprint is .*; rows is .*; order's kind is 'Seq"):
         Loader(ds, 5, shuffle=True).load_state_dict(state)
 
 

@@ -161,12 +161,10 @@ class Loader:
         self.prefetch = at_least(1, "prefetch", prefetch)
         self.prefetch_bytes = at_least(1, "prefetch_bytes", prefetch_bytes)
         self.rank, self.world_size = find_rank(rank, world_size)
-        self.padded = 0
-        self.recorder = Recorder()
+        self.padded, self.recorder = 0, Recorder()
         self._bad = BadSamples(dataset, on_error, max_errors)
         self._length = self.sampler.length(dataset)
-        self._epoch = 0  # the epoch that runs, ran last, or runs first
-        self._cursor = 0  # samples of it that all ranks together have been given
+        self._epoch = self._cursor = 0  # where it stands: see ``State``
         self._pending = True  # the next iterator begins at (epoch, cursor), not in a new epoch
         self._named = False  # ... even where nothing of that epoch is left: set_epoch asked for it
         self._current: object = None  # the iterator that moves the cursor: the newest
@@ -276,14 +274,8 @@ class Loader:
             steps = self._steps(maker.sequence, lambda window: None)
             yield from self._deliver(((step, maker.whole(step)) for step in steps), me, began)
             return
-        pool = self._threads()
-        run = Run(
-            pool,
-            maker,
-            batches=self.prefetch,
-            nbytes=self.prefetch_bytes,
-            worker=self._workers(),
-        )
+        limits = {"batches": self.prefetch, "nbytes": self.prefetch_bytes}
+        run = Run(self._threads(), maker, worker=self._workers(), **limits)
         run.steps = self._steps(maker.sequence, run.ahead)
         yield from self._deliver(iter(run), me, began)
 

@@ -176,7 +176,7 @@ class Maker:
     def which(self, step: Step) -> tuple[np.ndarray, np.ndarray]:
         """int64 [B] each: the ids of a step's samples, and what their draws belong to."""
         positions = self.sequence.positions(step.first, step.last)
-        index = self.sequence.order[positions]
+        index = self.sequence.indices(positions)
         rows = self.dataset.ids(index)
         if self.by_position:
             return rows, positions

@@ -17,6 +17,8 @@ from domainkit.order import Permutation
 __all__ = ["Plain", "Sequence", "Windowed"]
 
 KEPT_WINDOWS = 4
+CHUNK = 2048  # positions that an order is asked for at once
+KEPT_CHUNKS = 8
 MASK64 = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15  # the step that SplitMix64 takes: neighbours get unlike seeds
 Measure = Callable[[np.ndarray], np.ndarray]
@@ -32,6 +34,33 @@ class Plain:
 
     def __init__(self, order: Any) -> None:
         self.order = order
+        self._rows: dict[int, np.ndarray] = {}
+
+    def indices(self, positions: np.ndarray) -> np.ndarray:
+        """int64: the dataset's indices at positions of the order.
+
+        Orders are asked for many positions at once, which costs a fraction of asking batch by
+        batch.
+        """
+        chunks = np.unique(positions // CHUNK)
+        if len(chunks) > len(positions) // 64 + 2:
+            return np.asarray(self.order[positions])  # they lie far apart
+        found = np.empty(len(positions), dtype=np.int64)
+        for chunk in chunks.tolist():
+            here = positions // CHUNK == chunk
+            found[here] = self._chunk(chunk)[positions[here] - chunk * CHUNK]
+        return found
+
+    def _chunk(self, chunk: int) -> np.ndarray:
+        # Two threads may ask for the same chunk at once; they get equal ones.
+        rows = self._rows.get(chunk)
+        if rows is None:
+            first = chunk * CHUNK
+            rows = self.order[np.arange(first, min(first + CHUNK, len(self.order)))]
+            self._rows[chunk] = rows
+            for old in list(self._rows)[:-KEPT_CHUNKS]:
+                self._rows.pop(old, None)
+        return rows
 
     def __len__(self) -> int:
         return len(self.order)

@@ -52,7 +52,7 @@ def test_a_training(tmp_path: Path) -> None:
     assert "measure: done" in result.stderr  # a log gets lines
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     events = json.loads(trace.read_text())["traceEvents"]
-    assert {"wait", "step", "decode"} <= {e["name"] for e in events}
+    assert {"wait", "step", "read"} <= {e["name"] for e in events}
 
 
 def test_the_loader_alone_for_a_script() -> None:

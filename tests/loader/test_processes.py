@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -29,7 +30,12 @@ def ds(tmp_path_factory) -> Dataset:
 
 def children() -> list[psutil.Process]:
     """Processes of loaders; spawning has a helper of its own, which stays."""
-    return [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it ends while we look
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def recordings(folder: Any, marks: dict[int, bytes]) -> Dataset:

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from support.rows import dataset, same, store, table
 
 import domainkit.store.writing
-from domainkit.dataset import Dataset, concat
+from domainkit.combine import concat
+from domainkit.dataset import Dataset
 from domainkit.errors import StoreError
 from domainkit.features import Boxes, Float, Image, Int, Text
 from domainkit.loader import Loader
