@@ -26,7 +26,7 @@ from domainkit.vision.transforms._images import (
     item_sizes,
     join,
 )
-from domainkit.vision.transforms.resize import check_interpolation, resize
+from domainkit.vision.transforms.resize import check_interpolation, resize, resize_into
 
 __all__ = ["RandomResizedCrop"]
 
@@ -110,13 +110,22 @@ class RandomResizedCrop(Transform):
         sizes = item_sizes(x)
         if int(sizes.min()) < 1:
             raise TransformError("RandomResizedCrop: a picture has no pixels")
-        out = []
-        for picture, (top, left, height, width) in zip(
-            x, self.boxes(sizes, draws).tolist(), strict=True
-        ):
-            window = picture[None, :, top : top + height, left : left + width]
-            out.append(resize(window, size, self.interpolation, antialias=self.antialias)[0])
-        return join(out, like=x)
+        boxes = self.boxes(sizes, draws).tolist()
+        windows = [
+            picture[None, :, top : top + height, left : left + width]
+            for picture, (top, left, height, width) in zip(x, boxes, strict=True)
+        ]
+        channels = {window.shape[1] for window in windows}
+        if len(channels) > 1:
+            cut = [resize(w, size, self.interpolation, antialias=self.antialias) for w in windows]
+            return join([w[0] for w in cut], like=x)
+        last = x.channels_last if isinstance(x, Ragged) else not x.is_contiguous()
+        layout = torch.channels_last if last else torch.contiguous_format
+        shape = (len(x), *channels, *size)
+        out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
+        for i, window in enumerate(windows):
+            resize_into(out[i : i + 1], window, self.interpolation, antialias=self.antialias)
+        return out
 
     def _central(self, full: torch.Tensor) -> torch.Tensor:
         """float64 [B, 2]: the largest height and width of an allowed ratio."""

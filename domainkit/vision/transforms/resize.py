@@ -25,7 +25,7 @@ from domainkit.vision.transforms._images import (
     item_sizes,
 )
 
-__all__ = ["Resize", "check_interpolation", "resize"]
+__all__ = ["Resize", "check_interpolation", "resize", "resize_into"]
 
 _MODES = ("bilinear", "bicubic", "nearest")
 
@@ -132,6 +132,27 @@ def resize(
     if native:
         return out
     return out.round_().clamp_(0, 255).to(x.dtype) if x.dtype == torch.uint8 else out.to(x.dtype)
+
+
+def resize_into(
+    out: torch.Tensor,
+    x: torch.Tensor,
+    interpolation: str = "bilinear",
+    *,
+    antialias: bool = True,
+) -> None:
+    """``resize`` of pictures [B, C, h, w] to the size of ``out`` [B, C, H, W], written there.
+
+    The usual case, uint8 with the antialiased bilinear filter on a CPU, makes no other copy; it is
+    quickest where both lie channels last.
+    """
+    size = (out.shape[2], out.shape[3])
+    direct = interpolation == "bilinear" and antialias and x.device.type == "cpu"
+    if direct and x.dtype == torch.uint8 and tuple(x.shape[2:]) != size:
+        # what interpolate() calls, but for the place of the result
+        torch.ops.aten._upsample_bilinear2d_aa.out(x, list(size), False, None, None, out=out)
+    else:
+        out.copy_(resize(x, size, interpolation, antialias=antialias))
 
 
 def check_interpolation(op: Any, interpolation: Any) -> None:
