@@ -11,6 +11,7 @@ A cut-off picture is an error, never a picture that is half grey.
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -67,14 +68,15 @@ def image_shape(data: bytes | memoryview, mode: str = "RGB") -> tuple[int, int, 
     """
     data = _unsigned(data)
     channels = 3 if mode == "RGB" else 1
-    try:
-        if bytes(data[:3]) == _JPEG:
-            import simplejpeg
+    if bytes(data[:3]) == _JPEG:
+        import simplejpeg
 
-            height, width = simplejpeg.decode_jpeg_header(data, strict=False)[:2]
-        else:
-            with Image.open(io.BytesIO(data)) as picture:
-                width, height = picture.size
+        with suppress(ValueError, KeyError, MemoryError):  # Pillow may still read it
+            height, width = simplejpeg.decode_jpeg_header(data)[:2]
+            return channels, height, width
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            width, height = picture.size
     except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError):
         return None
     return channels, height, width
