@@ -127,6 +127,7 @@ class Loader:
         self._epoch = 0  # the epoch that runs, ran last, or runs first
         self._cursor = 0  # samples of it that all ranks together have been given
         self._pending = True  # the next iterator begins at (epoch, cursor), not in a new epoch
+        self._named = False  # ... even where nothing of that epoch is left: set_epoch asked for it
         self._current: object = None  # the iterator that moves the cursor: the newest
         self._stream: torch.cuda.Stream | None = None
 
@@ -140,12 +141,14 @@ class Loader:
     def set_epoch(self, epoch: int) -> None:
         """Make the next ``for`` loop run this epoch.
 
-        It begins at the epoch's start, unless a loaded state says where in this epoch to go on.
+        It begins at the epoch's start, unless a loaded state says where in this epoch to go on: if
+        that is its end, the loop gives nothing.
         """
         if not 0 <= epoch < 1 << 32:
             raise ValueError(f"epoch must be in [0, 2**32), got {epoch}")
         if not (self._pending and self._epoch == epoch):
             self._epoch, self._cursor, self._pending = operator.index(epoch), 0, True
+        self._named = True
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands, the same on every rank: a small JSON-safe dict.
@@ -190,6 +193,7 @@ class Loader:
         if not 0 <= epoch < 1 << 32:
             raise StateError(f"epoch {epoch} is outside 0..2**32 - 1")
         self.seed, self._epoch, self._cursor, self._pending = seed, epoch, cursor, True
+        self._named = False
 
     def __len__(self) -> int:
         """Batches of a whole epoch on this rank."""
@@ -205,9 +209,10 @@ class Loader:
         left = len(self.dataset) - self._cursor
         needed = self.batch_size * self.world_size if self.last == "drop" else 1
         # a state saved after the last batch of an epoch means: that epoch is done
-        if not self._pending or (self._cursor and left < needed):
+        done = self._cursor and left < needed and not self._named
+        if not self._pending or done:
             self._epoch, self._cursor = self._epoch + 1, 0
-        self._pending = False
+        self._pending = self._named = False
         self._current = me = object()
         epoch, steps = self._epoch, self._steps(self._cursor)
         order = Permutation(len(self.dataset), self.seed, epoch) if self.shuffle else None
