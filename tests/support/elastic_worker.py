@@ -80,9 +80,7 @@ def watch(wire: Wire, base: type, checkpoint: Path) -> type:
             padded = self.padded
             for batch in super().__iter__():
                 added, padded = self.padded - padded, self.padded
-                wire.tell(
-                    event="batch", epoch=self.epoch, ids=batch.ids.tolist(), padded=added
-                )
+                wire.tell(event="batch", epoch=self.epoch, ids=batch.ids.tolist(), padded=added)
                 wire.wait()
                 yield batch
 
