@@ -91,7 +91,7 @@ def test_what_is_lost_or_repeated_would_be_seen():
     next_ = [(1, [0, 1], [2, 3], 0), (1, [4], [5], 0)]
     assert count(lineage(first, second, *next_), 6, epochs=2) == (0, 0)
     assert count(lineage(first, padded, *next_), 6, epochs=2) == (0, 0)
-    assert count(lineage(first, padded[:3] + (0,), *next_), 6, epochs=2) == (0, 2)
+    assert count(lineage(first, (*padded[:3], 0), *next_), 6, epochs=2) == (0, 2)
     assert count(lineage(first, *next_), 6, epochs=2) == (2, 0)
     assert count(lineage(first, first, second, *next_), 6, epochs=2) == (0, 4)
     assert count(lineage(first, second), 6, epochs=2) == (6, 0)

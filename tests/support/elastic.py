@@ -283,7 +283,7 @@ class Job:
         with self._changed:
             while not (answer := found()):
                 over = self.agents and all(agent.poll() is not None for agent in self.agents)
-                if over or not self._changed.wait(timeout=1) and time.monotonic() > deadline:
+                if over or (not self._changed.wait(timeout=1) and time.monotonic() > deadline):
                     if answer := found():
                         return answer
                     raise TimeoutError(f"waited for {what}\n{self.report()}")

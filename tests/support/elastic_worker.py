@@ -1,9 +1,9 @@
-"""Run by torchrun: a training script, watched. Every batch is told to the test and waits for its go.
+"""Run by torchrun: a training script, watched. The test hears of every batch and lets it go.
 
 ``python elastic_worker.py PORT LOADER SCRIPT ARGUMENTS...`` runs SCRIPT as it stands. Around it:
-``dk.Loader`` tells which samples it hands out and waits for the answer, so that a test can kill this
-process, or another one, at exactly that step; torch's own hooks tell the loss and that the optimizer
-has stepped. Where the test is gone this process ends.
+``dk.Loader`` tells which samples it hands out and waits for the answer, so that a test can kill
+this process, or another one, at exactly that step; torch's own hooks tell the loss and that the
+optimizer has stepped. Where the test is gone this process ends.
 
 LOADER is "domainkit", or one of the ways people use today, from ``support.elastic_peers``.
 """
