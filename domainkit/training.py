@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from domainkit.loader import Loader
 from domainkit.progress import bar
@@ -107,19 +108,24 @@ def fit(
 def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "label") -> float:
     """The share of samples whose largest logit is at their class, in [0, 1].
 
-    The model is in evaluation mode meanwhile; each of its modules gets its own mode back. On
-    several ranks it is the share among this rank's samples alone; a loader with ``rank=0,
-    world_size=1`` counts all of them.
+    The model is in evaluation mode meanwhile; each of its modules gets its own mode back.
+
+    Where torch.distributed is initialised and the loader gives each rank its part, all ranks have
+    to call this, and all get the share among all samples, each counted once; ranks may have
+    different numbers of batches, or none. A loader with ``world_size=1`` counts what it gives, and
+    so does one with parts where torch.distributed is not initialised.
 
     Args:
-        model: maps ``batch[field]`` to logits [B, classes].
+        model: maps ``batch[field]`` to logits [B, classes]. Of a ``DistributedDataParallel`` the
+            module inside is asked, since ranks with different numbers of batches must not wait for
+            each other.
         loader: gives the batches; its device must be the model's.
         field: the batch's field that goes into the model: "image", "audio", "tokens".
         target: the field with the classes, int64 [B].
 
     Raises:
         ValueError: the loader would fill its last batch up (``last="pad"``) with samples that
-            count twice.
+            count twice, or gives parts to another number of ranks than torch.distributed has.
 
     Example:
         >>> import domainkit as dk
@@ -133,13 +139,36 @@ def evaluate(model: nn.Module, loader: Loader, *, field: str, target: str = "lab
             f'last="pad" fills the last batch of {len(loader.dataset):,} samples up with some that '
             'would count twice: give the Loader last="short"'
         )
+    shared = loader.world_size > 1 and distributed.is_available() and distributed.is_initialized()
+    if shared and loader.world_size != distributed.get_world_size():
+        raise ValueError(
+            f"the loader gives parts to {loader.world_size} ranks, torch.distributed has "
+            f"{distributed.get_world_size()}: leave the Loader's rank and world_size out, or count "
+            "with a loop of your own"
+        )
+    if isinstance(model, DistributedDataParallel):  # its forward may speak to the other ranks
+        model = model.module
     right = count = 0
     with evaluating(model), bar("evaluate", len(loader), unit="batches") as progress:
         for batch in loader:
             right += int((model(batch[field]).argmax(-1) == batch[target]).sum())
             count += len(batch.ids)
             progress.advance(1)
+    if shared:
+        both = torch.tensor([right, count], device=_speaking_device(model))
+        distributed.all_reduce(both)
+        right, count = both.tolist()
     return right / max(count, 1)
+
+
+def _speaking_device(model: nn.Module) -> torch.device:
+    """A device whose tensors torch.distributed can add up: NCCL knows no host memory."""
+    # like "cpu:gloo,cuda:nccl"
+    known = [part.partition(":")[0] for part in distributed.get_backend_config().split(",")]
+    if "cpu" in known:
+        return torch.device("cpu")
+    own = (tensor.device for tensor in [*model.parameters(), *model.buffers()])
+    return next((device for device in own if device.type in known), torch.device(known[0]))
 
 
 @contextmanager

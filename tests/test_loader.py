@@ -680,6 +680,23 @@ def test_set_epoch_keeps_the_place_of_a_loaded_state(tmp_path):
     assert len(ids_of(other)) == 100
 
 
+@pytest.mark.parametrize(("last", "batches"), [("short", 15), ("drop", 14), ("pad", 15)])
+def test_a_resumed_loop_over_epochs_runs_none_twice(tmp_path, last, batches):
+    """The state was saved at the last batch of epoch 0; the loop names that epoch again."""
+    rows = dataset(tmp_path, 100)
+    first, second = (Loader(rows, 7, shuffle=True, seed=3, last=last) for _ in range(2))
+    list(itertools.islice(first, batches))
+    second.load_state_dict(first.state_dict())
+    seen = {}
+    for epoch in range(second.epoch, 3):
+        second.set_epoch(epoch)
+        seen[epoch] = ids_of(second)
+        assert second.epoch == epoch
+    whole = min(100, 7 * batches)  # "pad" gives five more, from the start of the order
+    orders = {epoch: Permutation(100, 3, epoch)[np.arange(whole)].tolist() for epoch in (1, 2)}
+    assert {epoch: ids[:whole] for epoch, ids in seen.items()} == {0: [], **orders}
+
+
 def test_an_iterator_that_is_never_used_changes_nothing(tmp_path):
     loader = hundred(tmp_path)
     list(zip(range(3), loader, strict=False))

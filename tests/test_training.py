@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from support.ranks import on_ranks
 from support.rows import dataset
 from torch import nn
 
@@ -202,7 +204,43 @@ def test_evaluate_refuses_samples_that_would_count_twice(ds):
     assert whole == evaluate(model(), Loader(ds, 40), field="x")
 
 
-def test_evaluate_counts_the_share_of_its_rank(ds):
+SIZES = [(90, 7), (83, 9), (1, 4), (2, 1), (10, 3), (0, 5)]  # rows, batch size
+
+
+@pytest.fixture(scope="module")
+def ranks(ds) -> list[Any]:
+    """What each of three processes had to tell."""
+    return on_ranks("support.rank_jobs:evaluate_and_train", 3, ds, SIZES, 5, 3)
+
+
+def test_evaluate_counts_every_sample_once_over_the_ranks(ds, ranks):
+    told = [evaluated for evaluated, _ in ranks]
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, CLASSES)).eval()
+    with torch.no_grad():
+        right = net(torch.stack([row["x"] for row in ds])).argmax(1).numpy() == ds["label"]
+    for k, (rows, _) in enumerate(SIZES):
+        expected = right[:rows].mean() if rows else 0
+        assert [rank[k][1] for rank in told] == pytest.approx([expected] * 3, abs=1e-12)
+    batches = [[rank[k][0] for rank in told] for k in range(len(SIZES))]
+    assert [1, 0, 0] in batches and [1, 1, 0] in batches and [0, 0, 0] in batches
+    assert [2, 1, 1] in batches  # the ranks would wait for each other if they spoke in between
+    for rank in told:
+        assert "gives parts to 2 ranks, torch.distributed has 3" in rank[-2]
+        assert "gives parts to 5 ranks" in rank[-1]
+
+
+def test_fit_trains_one_model_on_several_ranks(ds, ranks):
+    """DDP's mean over the ranks' parts is the mean over the batch that they make together."""
+    first, second, third = (weights for _, weights in ranks)
+    alone = Loader(ds, 15, shuffle=True, seed=2, last="drop")
+    trained = fit(model(), alone, field="x", epochs=3, lr=0.05)
+    for name, tensor in trained.named_parameters():
+        assert torch.equal(first[name], second[name]) and torch.equal(first[name], third[name])
+        torch.testing.assert_close(first[name], tensor.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_without_other_processes_evaluate_counts_what_it_is_given(ds):
     shares = [
         evaluate(model(), Loader(ds, 15, rank=rank, world_size=2), field="x") for rank in range(2)
     ]
