@@ -11,6 +11,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 
@@ -227,3 +228,11 @@ def test_the_examples_for_contributors_are_true(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "voice-prompts.zip").read_bytes() == packed.read_bytes()
+
+
+def test_the_training_script_is_shown(site: Path) -> None:
+    page = (site / "distributed" / "index.html").read_text("utf-8")
+    shown = unescape(re.sub(r"<[^>]+>", "", page))
+    script = (ROOT / "docs" / "examples" / "train_elastic.py").read_text("utf-8")
+    for line in script.splitlines():
+        assert line.strip() in shown, line
