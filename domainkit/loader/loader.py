@@ -287,6 +287,10 @@ class Loader:
             self._processes.close()
         self._pool = self._processes = None
 
+    def __repr__(self) -> str:
+        ranks = f", rank {self.rank} of {self.world_size}" if self.world_size > 1 else ""
+        return f"Loader({self.dataset.name}; {self.batch_size}, {self.sampler!r}{ranks})"
+
     def __enter__(self) -> Loader:
         return self
 

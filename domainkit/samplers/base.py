@@ -153,7 +153,10 @@ def at_least(least: int, name: str, value: Any) -> int:
         >>> at_least(1, "times", np.int64(3))
         3
     """
-    number = operator.index(value)  # numpy's ints too, no floats
+    try:
+        number = operator.index(value)  # numpy's ints too, no floats
+    except TypeError as error:
+        raise TypeError(f"{name} must be a whole number, got {value!r}") from error
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return number
