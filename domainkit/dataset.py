@@ -240,7 +240,7 @@ class Dataset:
 
         Example:
             >>> load_dataset("audio/voice-prompts", "test").lengths("audio", [0, 1]).round(2)
-            array([1.  , 0.98])
+            array([1.46, 1.78])
         """
         if column not in self._columns:
             raise NotFoundError(

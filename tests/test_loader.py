@@ -634,7 +634,7 @@ def test_torchruns_environment_gives_the_place(ds, monkeypatch):
     ("arguments", "error", "message"),
     [
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 2.5}, TypeError, "float"),
+        ({"batch_size": 2.5}, TypeError, "a whole number, got 2.5"),
         ({"seed": "a"}, TypeError, "str"),
         ({"last": "wrap"}, ValueError, "'short', 'drop', 'pad', got 'wrap'"),
         ({"prefetch": 0}, ValueError, "prefetch must be at least 1"),
