@@ -44,8 +44,8 @@ from support.loader_jobs import Job, Peer, line, median, work  # noqa: E402
 
 WORK = {  # --what -> the forms of the work, and the unit that is counted
     "images": (("crop", "decode"), "pictures"),
-    "audio": (("decode",), "seconds of sound"),
-    "text": (("tokens", "tokenize"), "tokens"),
+    "audio": (("decode", "pad"), "seconds of sound"),
+    "text": (("tokens",), "tokens"),
 }
 QUIET = 0.1  # CPUs that other work may keep busy in a round that counts at once
 COLUMNS = ("per s", "x best DataLoader", "first ms", "2nd epoch ms", "CPU ms each", "processes")
