@@ -11,6 +11,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 
@@ -116,6 +117,14 @@ def test_every_page_is_built(site: Path, generated: dict[str, str]) -> None:
         path = Path(place)
         folder = path.parent if path.stem == "index" else path.with_suffix("")
         assert (site / folder / "index.html").is_file(), place
+
+
+def test_a_file_is_shown_where_a_page_names_it(site: Path) -> None:
+    assert not [path for path, text in html(site) if "--8&lt;--" in text or "--8<--" in text]
+    page = (site / "distributed" / "index.html").read_text(encoding="utf-8")
+    script = (ROOT / "docs" / "examples" / "train_elastic.py").read_text(encoding="utf-8")
+    shown = unescape(re.sub(r"<[^>]+>", "", page))
+    assert " ".join(script.split()) in " ".join(shown.split())
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
