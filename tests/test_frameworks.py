@@ -26,6 +26,9 @@ from domainkit.features import Int, Label, Tensor, Text
 from domainkit.loader import Loader
 from domainkit.order import Permutation
 
+# Python 3.12 warns of every fork of a process that has threads, also of torch's own
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+
 N, SIZE, SEED = 103, 10, 4
 
 
@@ -221,8 +224,6 @@ def test_accelerate(points, plain, tmp_path):
 
 # -- torch's DataLoader --------------------------------------------------------------------------
 
-# Python 3.12 warns of every fork of a process that has threads, also of torch's own
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 WORKERS = [(0, None), (2, "fork"), (2, "spawn")]
 
 
