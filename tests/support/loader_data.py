@@ -112,8 +112,8 @@ def small(folder: Path, count: int) -> None:
     if facts.exists() and json.loads(facts.read_text()) == key:
         return
     loose = folder / "small-loose"
-    for old in (loose, folder / "small-store", folder / "small-hf", folder / "pictures-hf"):
-        shutil.rmtree(old, ignore_errors=True)
+    for old in ("small-loose", "small-store", "small-hf", "small-hf-bytes", "pictures-hf"):
+        shutil.rmtree(folder / old, ignore_errors=True)
     loose.mkdir()
     for i in range(count):
         (loose / f"{i:06d}.bin").write_bytes(pixels[i].tobytes())
@@ -132,6 +132,8 @@ def small(folder: Path, count: int) -> None:
     shape = hf.Features({"image": square, "label": hf.Value("int64")})
     made = hf.Dataset.from_dict({"image": pixels, "label": labels}, features=shape)
     made.save_to_disk(str(folder / "small-hf"))
+    made = hf.Dataset.from_dict({"image": [p.tobytes() for p in pixels], "label": labels})
+    made.save_to_disk(str(folder / "small-hf-bytes"))
     made = hf.Dataset.from_dict({"image": pictures, "label": [0] * PICTURES})
     made.save_to_disk(str(folder / "pictures-hf"))
     facts.write_text(json.dumps(key))

@@ -81,14 +81,17 @@ def domainkit(job: Job, **options: Any) -> Any:
 
 
 def _pad(batch: Any, draws: Any) -> Any:
-    batch["audio"], batch["length"] = batch["audio"].pad()
+    batch["audio"], sizes = batch["audio"].pad()
+    batch["length"] = sizes[:, 1]  # of [C, T]
     return batch
 
 
 def torch_loader(load: Callable[[str], torch.Tensor], **options: Any) -> Callable[[Job], Any]:
     def make(job: Job) -> Any:
         join = padded if job.form == "pad" else listed
-        return DataLoader(Clips(job, load), job.batch, shuffle=True, collate_fn=join, **options)
+        rows = Clips(job, load)
+        rows[0]  # imports here, and not in each worker of each epoch
+        return DataLoader(rows, job.batch, shuffle=True, collate_fn=join, **options)
 
     return make
 
@@ -98,7 +101,7 @@ def amount(batch: Any) -> float:
     if isinstance(batch, tuple) or (isinstance(batch, dict) and "length" in batch):
         sound, lengths = (batch["audio"], batch["length"]) if isinstance(batch, dict) else batch
         assert sound.shape == (len(lengths), 1, int(lengths.max())), sound.shape
-        assert sound.dtype == torch.float32
+        assert sound.dtype == torch.float32 and lengths.ndim == 1
         return float(lengths.sum()) / RATE
     sounds = batch["audio"] if isinstance(batch, dict) else batch
     assert sounds[0].shape[0] == 1 and sounds[0].dtype == torch.float32, sounds[0].shape

@@ -146,6 +146,22 @@ def _stacked(make: Callable[[Path], Callable[[int], Any]]) -> Any:
     return made
 
 
+def _hf_bytes(folder: Path) -> Callable[[int], Any]:
+    rows = _hf(folder, "small-hf-bytes")
+    return lambda i: _small_row(tuple(rows[i].values()))
+
+
+def _hf_bytes_batch(folder: Path) -> Callable[[Any], Any]:
+    rows = _hf(folder, "small-hf-bytes")
+
+    def batch(wanted: Any) -> Any:
+        found = rows[wanted]
+        pixels = np.frombuffer(bytearray(b"".join(found["image"])), np.uint8)
+        return torch.from_numpy(pixels.reshape(-1, 1, 28, 28)), torch.tensor(found["label"])
+
+    return batch
+
+
 def _hf_rows(form: str | None) -> Any:
     return lambda folder: _hf(folder, "small-hf", form).__getitem__
 
@@ -165,18 +181,20 @@ def _list_folder(folder: Path) -> Callable[[Any], Any]:
 WAYS = [
     Way("raw", "domainkit, Store.raw, a view", _view),
     Way("raw", "domainkit, Store.raw, copied", _copied),
-    Way("raw", "datasets, ds[i]", _hf_raw, "datasets"),
+    Way("raw", "datasets, plain", _hf_raw, "datasets"),
     Way("raw", "datasets, Arrow format, a view", _hf_arrow, "datasets"),
     Way("raw", "loose files", _file),
     Way("raw", "webdataset, the next", _tar_raw, "webdataset", True),
-    Way("row", "domainkit, ds[i]", lambda folder: _rows(folder).__getitem__),
+    Way("row", "domainkit, Dataset", lambda folder: _rows(folder).__getitem__),
     Way("row", "datasets, torch format", _hf_rows("torch"), "datasets"),
     Way("row", "datasets, numpy format", _hf_rows("numpy"), "datasets"),
+    Way("row", "datasets, pixels as bytes", _hf_bytes, "datasets"),
     Way("row", "loose files", _file_row),
     Way("row", "webdataset, the next", _tar_row, "webdataset", True),
-    Way("batch", "domainkit, ds.batch", lambda folder: _rows(folder).batch),
+    Way("batch", "domainkit, Dataset.batch", lambda folder: _rows(folder).batch),
     Way("batch", "datasets, torch format", _hf_rows("torch"), "datasets"),
     Way("batch", "datasets, numpy format", _hf_rows("numpy"), "datasets"),
+    Way("batch", "datasets, pixels as bytes", _hf_bytes_batch, "datasets"),
     Way("batch", "loose files, stacked", _stacked(_file_row)),
     Way("batch", "webdataset, the next, stacked", _stacked(_tar_row), "webdataset", True),
     Way("batch", "tensors in memory", _in_memory),
