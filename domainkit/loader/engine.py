@@ -1,8 +1,8 @@
 """``Run``: one epoch's batches, made by a pool's threads and given out in order.
 
 A batch is one job: some thread opens it (rows, sizes), all that are free share its decoding, and
-the one that decodes the last sample finishes it. Jobs of earlier batches go first, so the first
-batch has all threads and is there soonest.
+the one that decodes the last sample finishes it. Jobs of earlier batches go first, and a thread
+turns to them between two samples of a later one, so the first batch is there soonest.
 
 Two limits hold the run back: batches under way, and bytes of batches that nobody has taken yet. A
 job that has learnt its size waits there until the bytes fit; the next batch to be given out never
@@ -172,14 +172,18 @@ class _Job:
         maker, opened = self.run.maker, self._opened
         if opened is None:
             return  # all done before this thread came to it
-        count = opened.assembly.to_decode
-        while (index := next(self._next)) < count:
-            if self.run.closed or self.done.done():
+        count, pool = opened.assembly.to_decode, self.run.pool
+        while not (self.run.closed or self.done.done()):
+            if pool.has_before(self.step.number):  # such as an earlier batch that was opened since
+                self.run.submit(self, self._decode)
+                return
+            if (index := next(self._next)) >= count:
                 return
             maker.decode(opened, index)
             if next(self._decoded) == count:
                 self._opened = None
                 self._finish(maker.close(opened))
+                return
 
     def _finish(self, made: Made) -> None:
         self.run._room.resize(self, made.nbytes)

@@ -81,6 +81,13 @@ class Pool:
             heapq.heappush(queue.tasks, (urgency, next(self._turn), task))
             queue.changed.notify()
 
+    def has_before(self, urgency: int) -> bool:
+        """Whether a task waits that is more urgent."""
+        try:
+            return self._queue.tasks[0][0] < urgency
+        except IndexError:
+            return False
+
     def owns_this_thread(self) -> bool:
         """Whether the caller is one of its threads."""
         return threading.current_thread() in self._threads

@@ -15,6 +15,7 @@ import torch
 from support.media import picture
 from support.rows import dataset
 
+from domainkit.assembly import Assembly
 from domainkit.batch import Batch
 from domainkit.dataset import Dataset
 from domainkit.draws import Draws
@@ -327,3 +328,34 @@ def test_recordings_of_one_length_are_dense(tmp_path):
     batch = next(iter(Loader(ds, 5)))["audio"]
     assert torch.equal(batch, torch.stack([ds[i]["audio"] for i in range(5)]))
     assert float((batch - waves).abs().max()) < 1 / 32000
+
+
+def test_a_thread_leaves_a_later_batch_for_an_earlier_one(pictures, monkeypatch):
+    """Batch 0 is opened last; whoever is at batch 1 by then turns to it after a sample."""
+    opened, one, decoded = threading.Event(), threading.Event(), []
+    read, decode = Assembly.read, Assembly.decode
+
+    def held(self: Assembly) -> None:
+        read(self)
+        if 0 in self._rows:
+            assert one.wait(GRACE)  # a sample of batch 1 is being decoded by the other thread
+            opened.set()
+
+    def noted(self: Assembly, index: int) -> None:
+        decoded.append(int(self._rows[index]))
+        if decoded[-1] >= 8:
+            one.set()
+            assert opened.wait(GRACE)
+            # batch 0's first sample is under way, so its share for others is in the queue
+            while not any(row < 8 for row in decoded):
+                os.sched_yield()
+        decode(self, index)
+
+    monkeypatch.setattr(Assembly, "read", held)
+    monkeypatch.setattr(Assembly, "decode", noted)
+    loader = Loader(pictures, 8, num_threads=2, prefetch=2)
+    running = iter(loader)
+    next(running)
+    # alone, the other thread would have gone on with its batch, one sample for each of these
+    assert sum(row >= 8 for row in decoded[:8]) <= 2
+    running.close()
