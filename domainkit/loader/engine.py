@@ -26,6 +26,11 @@ from domainkit.loader.steps import Step
 
 __all__ = ["Run", "Worker"]
 
+GONE = (
+    "this iterator's threads are gone: it belongs to the parent of this process, or its loader was "
+    "closed; make a new one"
+)
+
 
 class Worker(Protocol):
     """Makes whole batches elsewhere (a process); a thread of the pool waits for each."""
@@ -57,6 +62,7 @@ class Run:
         self._busy = 0
         self._idle = threading.Condition()
         self.closed = False
+        pool.users.add(self)
 
     def __iter__(self) -> Iterator[tuple[Step, Made]]:
         try:
@@ -64,10 +70,7 @@ class Run:
             while self._jobs:
                 job = self._jobs[0]
                 if not self.pool.alive:
-                    raise StateError(
-                        "this iterator's threads are gone: it belongs to the parent of this "
-                        "process, or its loader was closed; make a new one"
-                    )
+                    raise StateError(GONE)
                 made = job.done.result()
                 self._jobs.popleft()
                 self._room.leave(job)
@@ -83,9 +86,15 @@ class Run:
         for job in self._jobs:
             job.done.cancel()
         self._jobs.clear()
+        self._room.clear()
         if self.pool.alive and not self.pool.owns_this_thread():
             with self._idle:
                 self._idle.wait_for(lambda: not self._busy)
+
+    def abandon(self) -> None:
+        """The pool ends: whoever waits for a batch is told so."""
+        for job in list(self._jobs):
+            job.fail(StateError(GONE))
 
     def submit(self, job: _Job, task: Callable[[], None]) -> None:
         """Let a thread do a task of a job."""
@@ -215,6 +224,11 @@ class _Room:
     def resize(self, job: _Job, nbytes: int) -> None:
         with self._lock:
             self._held[job.step.number] = self._usual = nbytes
+
+    def clear(self) -> None:
+        """Forget who is parked."""
+        with self._lock:
+            self._parked.clear()
 
     def leave(self, job: _Job) -> None:
         """A batch was taken: those that fit now go on, the earliest first."""

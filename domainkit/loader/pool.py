@@ -49,6 +49,7 @@ class Pool:
         self._queue = _Queue()
         self._turn = itertools.count()
         self._threads: list[threading.Thread] = []
+        self.users: weakref.WeakSet[Any] = weakref.WeakSet()  # each has ``abandon()``
         self._end = weakref.finalize(self, _end, self._queue, self._threads, self._pid)
         # torch's number of threads is the thread's own, except that it is also what threads born
         # later start with; so this one sets its own number again at the end
@@ -94,6 +95,8 @@ class Pool:
 
     def close(self) -> None:
         """End the threads, each after the task that it is at; tasks in the queue are dropped."""
+        for user in list(self.users):
+            user.abandon()
         self._end()
 
 

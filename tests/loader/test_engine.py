@@ -22,6 +22,7 @@ from domainkit.draws import Draws
 from domainkit.errors import DecodeError, StateError
 from domainkit.features import Audio, Image, Int, Text, Tokens
 from domainkit.loader import Loader
+from domainkit.loader.engine import Run
 from domainkit.loader.memory import Recycler
 from domainkit.loader.pool import Pool
 from domainkit.ragged import Ragged
@@ -192,6 +193,31 @@ def test_an_iterator_of_a_closed_loader_says_so(pictures):
     with pytest.raises(StateError, match="its loader was closed"):
         for _ in running:
             pass
+
+
+def test_whoever_waits_while_another_closes_the_loader_is_told(pictures, monkeypatch):
+    told, abandon = threading.Event(), Run.abandon
+    monkeypatch.setattr(Run, "abandon", lambda run: (abandon(run), told.set()))
+    gate = Gate(pictures)
+    loader = Loader(pictures, 2, transform=gate, num_threads=1, prefetch=1)
+    caught: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            next(iter(loader))
+        except StateError as error:
+            caught.append(error)
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    gate.wait_for(1)  # the only thread is at the batch that is waited for
+    closer = threading.Thread(target=loader.close)
+    closer.start()
+    assert told.wait(GRACE)
+    gate.open.set()
+    waiter.join(GRACE)
+    closer.join(GRACE)
+    assert [str(error)[:34] for error in caught] == ["this iterator's threads are gone: "]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
