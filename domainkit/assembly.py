@@ -107,8 +107,11 @@ class Assembly:
 
     def allocate(self) -> None:
         """Make room for what has to be decoded."""
-        for field in self._media.values():
-            field.allocate(self._memory)
+        for name, field in self._media.items():
+            try:
+                field.allocate(self._memory)
+            except MemoryError:  # a header may lie; row by row it is found which one does
+                self._media[name] = field.singly()
 
     @property
     def to_decode(self) -> int:
@@ -155,7 +158,7 @@ class Assembly:
                 fields[name] = _only(fields[name], index)
         kept = self._kept if index is None else self._kept[index]
         for name, function in self._collate.items():
-            if name in fields:
+            if name in fields and len(kept):  # a batch of bad samples only is never given out
                 fields[name] = function(fields[name])
         self.bad.sort(key=lambda sample: sample.place)
         ordered = {name: fields[name] for name in self._columns}
@@ -218,6 +221,9 @@ class _Buffer:
     def allocate(self, memory: Allocate) -> None:
         self._values = memory(int(self._offsets[-1]), self._feature.media_dtype)
 
+    def singly(self) -> _Values:
+        return _Values(self._feature, self._stored, joined=True)
+
     def decode(self, index: int) -> None:
         flat = self._values[int(self._offsets[index]) : int(self._offsets[index + 1])]
         shape = self._shapes[index].tolist()
@@ -241,10 +247,13 @@ class _Values:
         self._feature, self._stored, self._joined = feature, stored, joined
         self._values: list[Any] = [None] * len(stored)
         self.nbytes = 0  # not known before
-        self.bytes_read = sum(map(len, stored)) if joined else 0
+        self.bytes_read = sum(map(len, stored)) if feature.media else 0
 
     def allocate(self, memory: Allocate) -> None:
         pass
+
+    def singly(self) -> _Values:
+        return self
 
     def decode(self, index: int) -> None:
         self._values[index] = self._feature.decode(self._stored[index])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from domainkit.errors import DecodeError
+from domainkit.errors import DecodeError, StoreError
 from domainkit.features import Audio, Boxes, Feature, Text, Tokens
 
 __all__ = ["measure"]
@@ -26,7 +26,8 @@ def measure(source: Any, name: str, rows: np.ndarray) -> np.ndarray:
         rows: int64 [k], rows of the source.
 
     Returns:
-        [k] numbers; 0 for what cannot be decoded, which an error will tell when its turn comes.
+        [k] numbers; 0 for media that cannot be read or decoded, which an error will tell when their
+        turn comes.
 
     Raises:
         TypeError: the column's samples all have one size.
@@ -42,10 +43,23 @@ def measure(source: Any, name: str, rows: np.ndarray) -> np.ndarray:
         return source.lengths(rows, name) // 4
     if not feature.media:
         raise TypeError(f"every sample of column {name!r} ({feature}) has the same size")
-    return np.array([_length(feature, raw) for raw in source.take(rows, name)], dtype=np.float64)
+    return np.array([_length(feature, raw) for raw in _stored(source, name, rows)], np.float64)
+
+
+def _stored(source: Any, name: str, rows: np.ndarray) -> list[Any]:
+    """What is stored, None where it is damaged."""
+    try:
+        return list(source.take(rows, name))
+    except StoreError:
+        if len(rows) == 1:
+            return [None]
+        half = len(rows) // 2
+        return _stored(source, name, rows[:half]) + _stored(source, name, rows[half:])
 
 
 def _length(feature: Feature, raw: Any) -> float:
+    if raw is None:
+        return 0.0
     try:
         shape = feature.shape_of(raw)
         if shape is None:

@@ -110,7 +110,7 @@ def _samples(view: memoryview, place: np.ndarray | None) -> tuple[np.ndarray, in
             samples = file.read(
                 frames, dtype="float32", always_2d=True, out=place if fits else None
             )
-    except (soundfile.SoundFileError, ValueError) as error:
+    except (soundfile.SoundFileError, ValueError, MemoryError) as error:  # a header may lie
         raise DecodeError(
             f"these {len(view)} bytes cannot be decoded as a recording: {_reason(error)} "
             "Fetch the file again, or convert it to WAV or FLAC"

@@ -205,7 +205,7 @@ class _Room:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close the run within it
         self._held: dict[int, int] = {}  # number of the batch -> its bytes
         self._parked: dict[int, tuple[_Job, int]] = {}
         self._head = 0  # the next batch to be given out

@@ -29,7 +29,7 @@ from domainkit.loader.pool import Pool, usable_cpus
 from domainkit.loader.processes import Processes
 from domainkit.loader.ranks import find_rank
 from domainkit.loader.recorder import Recorder
-from domainkit.loader.sequence import Plain, Windowed
+from domainkit.loader.sequence import Plain, Windowed, check_length
 from domainkit.loader.state import STATE_VERSION, check_state
 from domainkit.loader.stats import Stats
 from domainkit.loader.steps import Cutting, Step, budget_steps, fixed_steps
@@ -191,6 +191,7 @@ class Loader:
         if self.infinite and epoch:
             raise ValueError("an infinite loader has no epochs: its order depends on the seed")
         if not (self._pending and self._epoch == epoch):
+            self._current = None  # an iterator that still runs is mute from here on
             self._epoch, self._cursor, self._pending = operator.index(epoch), 0, True
         self._named = True
 
@@ -223,7 +224,7 @@ class Loader:
         """
         found = check_state(state, self.state_dict(), self._length)
         self.seed, self._epoch, self._cursor = found.seed, found.epoch, found.cursor
-        self._pending, self._named = True, False
+        self._pending, self._named, self._current = True, False, None
 
     @property
     def skipped(self) -> int:
@@ -347,6 +348,7 @@ class Loader:
 
     def _sequence(self, epoch: int) -> Plain:
         order = self.sampler.order(self.dataset, self.seed, epoch)
+        check_length(order, self._length, self.sampler)
         if not isinstance(self.batch_size, (Bucketed, Budget)):
             return Plain(order)
         base = self.sampler.sampler if isinstance(self.sampler, Endless) else self.sampler

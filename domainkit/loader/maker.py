@@ -200,7 +200,8 @@ class Maker:
         if self.device is None:
             return batch
         start = now()
-        moved = batch.to(self.device, non_blocking=True)
+        # only page-locked memory may be left to a copy that is still under way
+        moved = batch.to(self.device, non_blocking=self._cuda)
         self.record("copy", start, now(), len(batch.ids), number)
         return moved
 

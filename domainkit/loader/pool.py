@@ -95,9 +95,15 @@ class Pool:
 
     def close(self) -> None:
         """End the threads, each after the task that it is at; tasks in the queue are dropped."""
+        self._abandon()  # whoever waits is told at once
+        try:
+            self._end()
+        finally:
+            self._abandon()  # and whoever asked for a batch in between
+
+    def _abandon(self) -> None:
         for user in list(self.users):
             user.abandon()
-        self._end()
 
 
 def usable_cpus() -> int:

@@ -14,6 +14,7 @@ import os
 import pickle
 import queue
 import signal
+import traceback
 import weakref
 from contextlib import suppress
 from typing import Any
@@ -28,6 +29,10 @@ from domainkit.loader.steps import Step
 __all__ = ["Processes"]
 
 LET_GO_SECONDS = 10.0
+UNKNOWN = (
+    "a loader's process cannot find what the loader uses ({error}): define transform and collate "
+    "functions in a module that can be imported, not in a notebook or a prompt, or use num_threads"
+)
 KILLED = (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM), signal.SIGINT)
 
 
@@ -182,6 +187,7 @@ def _serve(pipe: Any, at: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
     torch.set_num_threads(1)
     maker: Any = None
+    unknown: Exception | None = None
     spans: list[tuple[Any, ...]] = []
 
     def watch(place: int) -> None:
@@ -190,13 +196,23 @@ def _serve(pipe: Any, at: Any) -> None:
     try:
         pipe.send(True)
         while True:
-            task = pipe.recv()
+            try:
+                task = pipe.recv()
+            except (EOFError, ConnectionError):
+                raise
+            except Exception as error:  # only a maker holds what may be unknown here
+                maker, unknown = None, error
+                continue
             if isinstance(task, Maker):
                 maker = task
                 maker.record = lambda *span: spans.append(span)
                 continue
             step, without = task
             spans.clear()
+            if maker is None:
+                told = _portable(DomainkitError(UNKNOWN.format(error=unknown)))
+                pipe.send((None, told))
+                continue
             try:
                 made = maker.whole(step, watch, without)
                 pipe.send(((made, list(spans)), None))
@@ -210,6 +226,8 @@ def _serve(pipe: Any, at: Any) -> None:
 
 def _portable(error: Exception) -> Exception:
     """The error itself if it survives the way, else its words."""
+    told = "".join(traceback.format_tb(error.__traceback__))
+    error.add_note(f"in a loader's process:\n{told}")  # a pickle leaves the traceback behind
     with suppress(Exception):
         pickle.loads(pickle.dumps(error))
         return error

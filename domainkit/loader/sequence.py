@@ -14,7 +14,7 @@ import numpy as np
 from domainkit.loader.batching import Windowing
 from domainkit.order import Permutation
 
-__all__ = ["Plain", "Sequence", "Windowed"]
+__all__ = ["Plain", "Sequence", "Windowed", "check_length"]
 
 KEPT_WINDOWS = 4
 CHUNK = 2048  # positions that an order is asked for at once
@@ -133,3 +133,12 @@ class Windowed(Plain):
 
 
 Sequence = Plain | Windowed
+
+
+def check_length(order: Any, length: int, sampler: Any) -> None:
+    """ValueError unless an order is as long as its sampler said."""
+    if len(order) != length:
+        raise ValueError(
+            f"{sampler!r} promises {length} positions and gives an order of {len(order)}: its "
+            "length() and order() must agree"
+        )
