@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,30 +9,16 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
-from domainkit.ragged import Ragged
-from domainkit.transform import Transform
-from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
-from domainkit.vision.transforms.color import (
-    adjust_brightness,
-    adjust_contrast,
-    adjust_hue,
-    adjust_saturation,
-)
+from domainkit.vision.transforms._program import Code, Colored, Program
 
 __all__ = ["ColorJitter"]
 
-_STEPS: tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], ...] = (
-    adjust_brightness,
-    adjust_contrast,
-    adjust_saturation,
-    adjust_hue,
-)
-_CACHED = 1 << 18  # values
+_CODES = torch.tensor([Code.BRIGHTNESS, Code.CONTRAST, Code.SATURATION, Code.HUE])
 _NAMES = ("brightness", "contrast", "saturation", "hue")
 
 
 @dataclass(frozen=True)
-class ColorJitter(Transform):
+class ColorJitter(Colored):
     """Change brightness, contrast, saturation and hue of every picture by amounts of its own.
 
     Takes uint8 (0..255) or floating (0..1) pictures with 1 or 3 channels, dense [B, C, H, W] or
@@ -66,8 +51,6 @@ class ColorJitter(Transform):
     saturation: float | tuple[float, float] = 0.0
     hue: float | tuple[float, float] = 0.0
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "color"
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -88,16 +71,14 @@ class ColorJitter(Transform):
         amounts = (low + (high - low) * unit[:, :4]).float()
         return amounts, unit[:, 4:].argsort(dim=1, stable=True)
 
-    def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        check_images(self, x, dtypes=PIXELS, channels=(1, 3))
+    def program(self, draws: Draws, dtype: torch.dtype) -> Program:
+        """The four steps in each sample's order; those that cannot change anything are left out."""
         neutral = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))
         active = [i for i, name in enumerate(_NAMES) if self._range(name) != neutral[i]]
-        if not active or len(x) == 0:
-            return x
         amounts, order = self.amounts(draws)
-        wanted = torch.isin(order, torch.tensor(active))
-        order = order[wanted].view(len(order), len(active))  # only those that do something
-        return pixelwise(x, lambda pictures, s: _in_order(pictures, amounts[s], order[s]))
+        wanted = torch.isin(order, torch.tensor(active, dtype=torch.int64))
+        order = order[wanted].view(len(order), len(active))
+        return Program(_CODES[order], amounts.gather(1, order))
 
     def _range(self, name: str) -> tuple[float, float]:
         value: Any = getattr(self, name)
@@ -116,18 +97,3 @@ class ColorJitter(Transform):
                 f"ColorJitter: {name} must give low <= high within {limits}, got {value!r}"
             )
         return pair
-
-
-def _in_order(x: torch.Tensor, amounts: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """At each place of the order, the samples that do the same there are done together."""
-    out = x.clone()  # the caller's pictures are never written to
-    # on a CPU no more at a time than stays in its cache: twice as fast for large pictures
-    block = len(x) if x.is_cuda else max(1, _CACHED // max(1, x[0].numel()))
-    for place in order.T:
-        for step in torch.unique(place).tolist():
-            (rows,) = torch.nonzero(place == step, as_tuple=True)
-            for part in rows.split(block):
-                there = part.to(x.device)
-                done = _STEPS[step](out.index_select(0, there), amounts[part, step])
-                out.index_copy_(0, there, done)
-    return out

@@ -1,0 +1,57 @@
+"""``Geometric``: the base of transforms that move pixels, and ``Placement``, where they move them.
+
+A geometry transform says with ``place`` where every pixel of its output comes from. Boxes, masks
+and keypoints follow from that, and the planner joins neighbours by it. Draws are functions of
+(seed, epoch, id, op), so ``place`` and ``apply`` may both ask for them and get the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from domainkit.draws import Draws
+from domainkit.vision.transforms._base import ImageTransform
+
+__all__ = ["Geometric", "Placement"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the pixels of a batch come from; all tensors on the host.
+
+    Coordinates are continuous pixels: (x, y) = (0, 0) is the upper left corner of the picture, the
+    centre of its first pixel lies at (0.5, 0.5).
+
+    Attributes:
+        source: int64 [B, 2], height and width of each picture before.
+        sizes: int64 [B, 2], height and width of each picture after.
+        matrix: float64 [B, 3, 3], homogeneous: a point (x, y, 1) of the OUTPUT -> the INPUT.
+        window: True when every matrix is a scale and a shift (a mirror included): an axis-parallel
+            window of the input, resized with the antialiased filter. False: a warp, sampled at
+            points.
+    """
+
+    source: torch.Tensor
+    sizes: torch.Tensor
+    matrix: torch.Tensor
+    window: bool
+
+    def then(self, after: Placement) -> Placement:
+        """This placement followed by ``after``, as one."""
+        matrix = self.matrix @ after.matrix
+        return Placement(self.source, after.sizes, matrix, self.window and after.window)
+
+
+class Geometric(ImageTransform):
+    """A transform that moves pixels."""
+
+    kind = "geometry"
+
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement | None:
+        """Where the output's pixels come from, given sizes int64 [B, 2] (height, width).
+
+        None where no homography says it (``ElasticTransform``).
+        """
+        raise NotImplementedError
