@@ -78,34 +78,20 @@ class Rows:
 
     @classmethod
     def _read(cls, value: Any, batch: int, inner: int) -> Rows | None:
-        facts: dict[str, Any] = {"like": value}
+        if isinstance(value, Ragged):
+            read = _from_ragged(value, inner)
+        elif isinstance(value, (list, tuple)):
+            read = _from_list(value, inner)
+        elif isinstance(value, torch.Tensor) and value.ndim >= 1 + inner:
+            read = _from_tensor(value, batch, inner)
+        else:
+            read = None
+        if read is None:
+            return None
         first = value[0] if isinstance(value, (list, tuple)) and value else value
         if is_tv(first, "BoundingBoxes"):
-            facts |= {"format": first.format.value.lower(), "mode": first.clamping_mode}
-        if isinstance(value, Ragged):
-            shapes, values = value.host_shapes, value.values
-            if shapes.shape[1] == 1 + inner and not value.inner and inner and len(value):
-                # made without inner=1: [n_i, 4] lie flat
-                if (shapes[:, 1:] != shapes[0, 1:]).any():
-                    return None
-                values, shapes = values.view(-1, *shapes[0, 1:].tolist()), shapes[:, :1]
-            if len(value) and (shapes.shape[1] != 1 or values.ndim < 1 + inner):
-                return None
-            return cls(values, shapes[:, 0], **facts)
-        if isinstance(value, (list, tuple)):
-            if not all(isinstance(v, torch.Tensor) and v.ndim > inner for v in value):
-                return None
-            counts = np.array([len(v) for v in value], dtype=np.int64)
-            values = torch.cat([plain(v) for v in value]) if value else torch.empty(0, 4)
-            return cls(values, counts, **facts)
-        if not isinstance(value, torch.Tensor) or value.ndim < 1 + inner:
-            return None
-        tensor = plain(value)
-        if batch == 1 and is_tv(value, "TVTensor") and (tensor.ndim <= 1 + inner or len(tensor) > 1):
-            return cls(tensor, np.array([len(tensor)]), **facts)  # all belong to the one sample
-        if tensor.ndim == 1 + inner:  # one object per sample
-            return cls(tensor, np.ones(len(tensor), dtype=np.int64), **facts)
-        return cls(tensor.flatten(0, 1), np.full(len(tensor), tensor.shape[1]), **facts)
+            return cls(*read, value, first.format.value.lower(), first.clamping_mode)
+        return cls(*read, value)
 
     @property
     def owner(self) -> torch.Tensor:
@@ -164,3 +150,33 @@ def _wrapped(values: torch.Tensor, like: Any, canvas: Any, facts: dict[str, Any]
     if canvas is not None and hasattr(like, "canvas_size"):
         facts = facts | {"canvas_size": canvas}
     return wrap_like(values, like, **facts)
+
+
+def _from_ragged(value: Ragged, inner: int) -> tuple[torch.Tensor, np.ndarray] | None:
+    shapes, values = value.host_shapes, value.values
+    if len(value) == 0:
+        return values, shapes[:, 0]
+    if inner and shapes.shape[1] == 1 + inner and not value.inner:
+        # made without inner=1: the numbers of [n_i, 4] lie flat
+        if (shapes[:, 1:] != shapes[0, 1:]).any():
+            return None
+        values, shapes = values.view(-1, *shapes[0, 1:].tolist()), shapes[:, :1]
+    if shapes.shape[1] != 1 or values.ndim < 1 + inner:
+        return None
+    return values, shapes[:, 0]
+
+
+def _from_list(value: Sequence[Any], inner: int) -> tuple[torch.Tensor, np.ndarray] | None:
+    if not all(isinstance(v, torch.Tensor) and v.ndim > inner for v in value):
+        return None
+    counts = np.array([len(v) for v in value], dtype=np.int64)
+    return torch.cat([plain(v) for v in value]) if value else torch.empty(0, 4), counts
+
+
+def _from_tensor(value: torch.Tensor, batch: int, inner: int) -> tuple[torch.Tensor, np.ndarray]:
+    tensor = plain(value)
+    if batch == 1 and is_tv(value, "TVTensor") and (tensor.ndim <= 1 + inner or len(tensor) > 1):
+        return tensor, np.array([len(tensor)])  # all belong to the one sample
+    if tensor.ndim == 1 + inner:  # one object per sample
+        return tensor, np.ones(len(tensor), dtype=np.int64)
+    return tensor.flatten(0, 1), np.full(len(tensor), tensor.shape[1])

@@ -168,5 +168,3 @@ def _forward(place: Placement) -> tuple[torch.Tensor, torch.Tensor]:
     matrix = place.matrix
     still = (matrix == torch.eye(3, dtype=matrix.dtype)).flatten(1).all(1)
     return torch.linalg.inv(matrix), still & (place.source == place.sizes).all(1)
-
-

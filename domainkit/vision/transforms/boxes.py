@@ -157,7 +157,7 @@ def clamp_boxes(
     """Boxes [N, columns] cut to their pictures, in their dtype.
 
     Args:
-        sizes: int64 [N, 2] on the host or the boxes' device: height and width of each box's picture.
+        sizes: int64 [N, 2]: height and width of each box's picture.
         mode: "soft", "hard" or None (not at all). They differ for rotated boxes only, and are
             torchvision's: "hard" keeps all corners inside, "soft" encloses what is visible.
     """
@@ -200,7 +200,9 @@ def iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         >>> iou(torch.tensor([0.0, 0, 2, 2]), torch.tensor([1.0, 0, 3, 2]))
         tensor(0.3333)
     """
-    common = torch.cat([torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])], -1)
+    common = torch.cat(
+        [torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])], -1
+    )
     both = area(common)
     union = area(a) + area(b) - both
     return torch.where(union > 0, both / union.clamp_min(math.ulp(0.0)), 0.0)
