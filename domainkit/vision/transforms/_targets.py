@@ -17,7 +17,7 @@ from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import per_frame
 from domainkit.vision.transforms._images import item_sizes
 from domainkit.vision.transforms._rows import Rows, is_tv, plain, wrap_like
-from domainkit.vision.transforms.boxes import clamp_boxes, map_boxes, to_dtype_of
+from domainkit.vision.transforms.boxes import clamp_boxes, is_rotated, map_boxes, to_dtype_of
 from domainkit.vision.transforms.keypoints import map_keypoints
 from domainkit.vision.transforms.masks import move_masks
 
@@ -129,8 +129,12 @@ def _boxes(op: Geometric, name: str, value: Any, place: Placement) -> Any:
     rows, format = box_rows(name, value, len(place.sizes))
     forward, unmoved = _forward(place)
     moved = map_boxes(rows.values, format, rows.per_row(forward))
-    if op.clamps:
-        moved = clamp_boxes(moved, format, rows.per_row(place.sizes), rows.mode)
+    resized = (place.source != place.sizes).any(1)
+    # torchvision's resize clamps rotated boxes alone
+    cut = torch.full_like(resized, True) if op.clamps else resized & is_rotated(format)
+    if bool(cut.any()):
+        clamped = clamp_boxes(moved, format, rows.per_row(place.sizes), rows.mode)
+        moved = torch.where(rows.per_row(cut)[:, None], clamped, moved)
     still = rows.per_row(unmoved)[:, None]
     return rows.back(
         torch.where(still, rows.values, to_dtype_of(moved, rows.values)), sizes=place.sizes
