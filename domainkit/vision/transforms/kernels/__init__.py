@@ -1,1 +1,1 @@
-"""Fused kernels: one concept each, in up to three forms (torch, Numba on a CPU, Triton on a GPU)."""
+"""Fused kernels, each in up to three forms: torch, Numba (CPU) and Triton (GPU)."""
