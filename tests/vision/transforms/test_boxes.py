@@ -186,11 +186,7 @@ def test_a_sheared_box_becomes_a_rectangle(format: str) -> None:
     size = (61, 140)
     matrix = torch.diag(torch.tensor([CANVAS[1] / size[1], CANVAS[0] / size[0], 1.0]).double())
     expected, _ = F._geometry.resize_bounding_boxes(
-        boxes,
-        CANVAS,
-        list(size),
-        format=BoundingBoxFormat[format.upper()],
-        clamping_mode=None,
+        boxes, CANVAS, list(size), format=BoundingBoxFormat[format.upper()]
     )
     ours = moved(Loose(placement(matrix, CANVAS, size, window=True)), boxes, format)
     assert close(ours, expected, format)
