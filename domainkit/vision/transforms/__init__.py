@@ -22,22 +22,47 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
+    from domainkit.vision.transforms.gaussian_blur import GaussianBlur
+    from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
+    from domainkit.vision.transforms.photometric_distort import (
+        RandomChannelPermutation,
+        RandomPhotometricDistort,
+    )
     from domainkit.vision.transforms.random_crop import RandomCrop
+    from domainkit.vision.transforms.random_levels import (
+        RandomAutocontrast,
+        RandomEqualize,
+        RandomInvert,
+        RandomPosterize,
+        RandomSolarize,
+    )
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
+    from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
     from domainkit.vision.transforms.to_dtype import ToDtype
 
 _HOME = {  # public name -> the module that defines it
     "CenterCrop": "domainkit.vision.transforms.center_crop",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
+    "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
+    "Grayscale": "domainkit.vision.transforms.grayscale",
     "Normalize": "domainkit.vision.transforms.normalize",
     "Pad": "domainkit.vision.transforms.pad",
+    "RandomAdjustSharpness": "domainkit.vision.transforms.sharpness",
+    "RandomAutocontrast": "domainkit.vision.transforms.random_levels",
+    "RandomChannelPermutation": "domainkit.vision.transforms.photometric_distort",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
+    "RandomEqualize": "domainkit.vision.transforms.random_levels",
+    "RandomGrayscale": "domainkit.vision.transforms.grayscale",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
+    "RandomInvert": "domainkit.vision.transforms.random_levels",
+    "RandomPhotometricDistort": "domainkit.vision.transforms.photometric_distort",
+    "RandomPosterize": "domainkit.vision.transforms.random_levels",
     "RandomResizedCrop": "domainkit.vision.transforms.random_resized_crop",
+    "RandomSolarize": "domainkit.vision.transforms.random_levels",
     "Resize": "domainkit.vision.transforms.resize",
     "ToDtype": "domainkit.vision.transforms.to_dtype",
 }
@@ -46,11 +71,22 @@ __all__ = [
     "CenterCrop",
     "ColorJitter",
     "Compose",
+    "GaussianBlur",
+    "Grayscale",
     "Normalize",
     "Pad",
+    "RandomAdjustSharpness",
+    "RandomAutocontrast",
+    "RandomChannelPermutation",
     "RandomCrop",
+    "RandomEqualize",
+    "RandomGrayscale",
     "RandomHorizontalFlip",
+    "RandomInvert",
+    "RandomPhotometricDistort",
+    "RandomPosterize",
     "RandomResizedCrop",
+    "RandomSolarize",
     "Resize",
     "ToDtype",
 ]
