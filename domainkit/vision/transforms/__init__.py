@@ -19,11 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.transform import Compose
+    from domainkit.vision.transforms.box_care import (
+        ClampBoundingBoxes,
+        ClampKeyPoints,
+        ConvertBoundingBoxFormat,
+        SetClampingMode,
+    )
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
     from domainkit.vision.transforms.gaussian_blur import GaussianBlur
     from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
+    from domainkit.vision.transforms.iou_crop import RandomIoUCrop
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
     from domainkit.vision.transforms.photometric_distort import (
@@ -40,13 +47,18 @@ if TYPE_CHECKING:
     )
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
+    from domainkit.vision.transforms.sanitize import SanitizeBoundingBoxes, SanitizeKeyPoints
     from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
+    from domainkit.vision.transforms.temporal import UniformTemporalSubsample
     from domainkit.vision.transforms.to_dtype import ToDtype
 
 _HOME = {  # public name -> the module that defines it
     "CenterCrop": "domainkit.vision.transforms.center_crop",
+    "ClampBoundingBoxes": "domainkit.vision.transforms.box_care",
+    "ClampKeyPoints": "domainkit.vision.transforms.box_care",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
+    "ConvertBoundingBoxFormat": "domainkit.vision.transforms.box_care",
     "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
     "Grayscale": "domainkit.vision.transforms.grayscale",
     "Normalize": "domainkit.vision.transforms.normalize",
@@ -59,18 +71,26 @@ _HOME = {  # public name -> the module that defines it
     "RandomGrayscale": "domainkit.vision.transforms.grayscale",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
     "RandomInvert": "domainkit.vision.transforms.random_levels",
+    "RandomIoUCrop": "domainkit.vision.transforms.iou_crop",
     "RandomPhotometricDistort": "domainkit.vision.transforms.photometric_distort",
     "RandomPosterize": "domainkit.vision.transforms.random_levels",
     "RandomResizedCrop": "domainkit.vision.transforms.random_resized_crop",
     "RandomSolarize": "domainkit.vision.transforms.random_levels",
     "Resize": "domainkit.vision.transforms.resize",
+    "SanitizeBoundingBoxes": "domainkit.vision.transforms.sanitize",
+    "SanitizeKeyPoints": "domainkit.vision.transforms.sanitize",
+    "SetClampingMode": "domainkit.vision.transforms.box_care",
     "ToDtype": "domainkit.vision.transforms.to_dtype",
+    "UniformTemporalSubsample": "domainkit.vision.transforms.temporal",
 }
 
 __all__ = [
     "CenterCrop",
+    "ClampBoundingBoxes",
+    "ClampKeyPoints",
     "ColorJitter",
     "Compose",
+    "ConvertBoundingBoxFormat",
     "GaussianBlur",
     "Grayscale",
     "Normalize",
@@ -83,12 +103,17 @@ __all__ = [
     "RandomGrayscale",
     "RandomHorizontalFlip",
     "RandomInvert",
+    "RandomIoUCrop",
     "RandomPhotometricDistort",
     "RandomPosterize",
     "RandomResizedCrop",
     "RandomSolarize",
     "Resize",
+    "SanitizeBoundingBoxes",
+    "SanitizeKeyPoints",
+    "SetClampingMode",
     "ToDtype",
+    "UniformTemporalSubsample",
 ]
 
 
