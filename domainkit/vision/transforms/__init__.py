@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
+    from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
     from domainkit.vision.transforms.random_crop import RandomCrop
@@ -33,10 +34,13 @@ _HOME = {  # public name -> the module that defines it
     "CenterCrop": "domainkit.vision.transforms.center_crop",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
+    "CutMix": "domainkit.vision.transforms.mix",
+    "MixUp": "domainkit.vision.transforms.mix",
     "Normalize": "domainkit.vision.transforms.normalize",
     "Pad": "domainkit.vision.transforms.pad",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
+    "RandomMixUpCutMix": "domainkit.vision.transforms.mix",
     "RandomResizedCrop": "domainkit.vision.transforms.random_resized_crop",
     "Resize": "domainkit.vision.transforms.resize",
     "ToDtype": "domainkit.vision.transforms.to_dtype",
@@ -46,10 +50,13 @@ __all__ = [
     "CenterCrop",
     "ColorJitter",
     "Compose",
+    "CutMix",
+    "MixUp",
     "Normalize",
     "Pad",
     "RandomCrop",
     "RandomHorizontalFlip",
+    "RandomMixUpCutMix",
     "RandomResizedCrop",
     "Resize",
     "ToDtype",
