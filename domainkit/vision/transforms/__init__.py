@@ -21,45 +21,80 @@ if TYPE_CHECKING:
     from domainkit.transform import Compose
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
+    from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
+    from domainkit.vision.transforms.convert import (
+        ConvertImageDtype,
+        PILToTensor,
+        ToImage,
+        ToPILImage,
+        ToPureTensor,
+        ToTensor,
+    )
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
+    from domainkit.vision.transforms.identity import Identity, Lambda
     from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
     from domainkit.vision.transforms.random_crop import RandomCrop
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
+    from domainkit.vision.transforms.rgb import RGB
     from domainkit.vision.transforms.to_dtype import ToDtype
 
 _HOME = {  # public name -> the module that defines it
     "CenterCrop": "domainkit.vision.transforms.center_crop",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
+    "ConvertImageDtype": "domainkit.vision.transforms.convert",
     "CutMix": "domainkit.vision.transforms.mix",
+    "Identity": "domainkit.vision.transforms.identity",
+    "Lambda": "domainkit.vision.transforms.identity",
     "MixUp": "domainkit.vision.transforms.mix",
     "Normalize": "domainkit.vision.transforms.normalize",
+    "PILToTensor": "domainkit.vision.transforms.convert",
     "Pad": "domainkit.vision.transforms.pad",
+    "RGB": "domainkit.vision.transforms.rgb",
+    "RandomApply": "domainkit.vision.transforms.containers",
+    "RandomChoice": "domainkit.vision.transforms.containers",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
     "RandomMixUpCutMix": "domainkit.vision.transforms.mix",
+    "RandomOrder": "domainkit.vision.transforms.containers",
     "RandomResizedCrop": "domainkit.vision.transforms.random_resized_crop",
     "Resize": "domainkit.vision.transforms.resize",
     "ToDtype": "domainkit.vision.transforms.to_dtype",
+    "ToImage": "domainkit.vision.transforms.convert",
+    "ToPILImage": "domainkit.vision.transforms.convert",
+    "ToPureTensor": "domainkit.vision.transforms.convert",
+    "ToTensor": "domainkit.vision.transforms.convert",
 }
 
 __all__ = [
     "CenterCrop",
     "ColorJitter",
     "Compose",
+    "ConvertImageDtype",
     "CutMix",
+    "Identity",
+    "Lambda",
     "MixUp",
     "Normalize",
+    "PILToTensor",
     "Pad",
+    "RGB",
+    "RandomApply",
+    "RandomChoice",
     "RandomCrop",
     "RandomHorizontalFlip",
     "RandomMixUpCutMix",
+    "RandomOrder",
     "RandomResizedCrop",
     "Resize",
     "ToDtype",
+    "ToImage",
+    "ToPILImage",
+    "ToPureTensor",
+    "ToTensor",
 ]
 
 
