@@ -22,23 +22,33 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
-    from domainkit.vision.transforms.convert import (
-        ConvertImageDtype,
-        PILToTensor,
-        ToImage,
-        ToPILImage,
-        ToPureTensor,
-        ToTensor,
-    )
+    from domainkit.vision.transforms.convert import ConvertImageDtype, PILToTensor, ToImage, ToPILImage, ToPureTensor, ToTensor
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
+    from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
     from domainkit.vision.transforms.identity import Identity, Lambda
     from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
+    from domainkit.vision.transforms.photometric_distort import RandomChannelPermutation, RandomPhotometricDistort
     from domainkit.vision.transforms.random_crop import RandomCrop
+    from domainkit.vision.transforms.random_levels import RandomAutocontrast, RandomEqualize, RandomInvert, RandomPosterize, RandomSolarize
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
     from domainkit.vision.transforms.rgb import RGB
+    from domainkit.vision.transforms.to_dtype import ToDtype
+        RandomChannelPermutation,
+        RandomPhotometricDistort,
+    )
+    from domainkit.vision.transforms.random_crop import RandomCrop
+    from domainkit.vision.transforms.random_levels import (
+        RandomAutocontrast,
+        RandomEqualize,
+        RandomInvert,
+        RandomPosterize,
+        RandomSolarize,
+    )
+    from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
+    from domainkit.vision.transforms.resize import Resize
     from domainkit.vision.transforms.to_dtype import ToDtype
 
 _HOME = {  # public name -> the module that defines it
@@ -47,6 +57,7 @@ _HOME = {  # public name -> the module that defines it
     "Compose": "domainkit.transform",
     "ConvertImageDtype": "domainkit.vision.transforms.convert",
     "CutMix": "domainkit.vision.transforms.mix",
+    "Grayscale": "domainkit.vision.transforms.grayscale",
     "Identity": "domainkit.vision.transforms.identity",
     "Lambda": "domainkit.vision.transforms.identity",
     "MixUp": "domainkit.vision.transforms.mix",
@@ -55,12 +66,20 @@ _HOME = {  # public name -> the module that defines it
     "Pad": "domainkit.vision.transforms.pad",
     "RGB": "domainkit.vision.transforms.rgb",
     "RandomApply": "domainkit.vision.transforms.containers",
+    "RandomAutocontrast": "domainkit.vision.transforms.random_levels",
+    "RandomChannelPermutation": "domainkit.vision.transforms.photometric_distort",
     "RandomChoice": "domainkit.vision.transforms.containers",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
+    "RandomEqualize": "domainkit.vision.transforms.random_levels",
+    "RandomGrayscale": "domainkit.vision.transforms.grayscale",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
+    "RandomInvert": "domainkit.vision.transforms.random_levels",
     "RandomMixUpCutMix": "domainkit.vision.transforms.mix",
     "RandomOrder": "domainkit.vision.transforms.containers",
+    "RandomPhotometricDistort": "domainkit.vision.transforms.photometric_distort",
+    "RandomPosterize": "domainkit.vision.transforms.random_levels",
     "RandomResizedCrop": "domainkit.vision.transforms.random_resized_crop",
+    "RandomSolarize": "domainkit.vision.transforms.random_levels",
     "Resize": "domainkit.vision.transforms.resize",
     "ToDtype": "domainkit.vision.transforms.to_dtype",
     "ToImage": "domainkit.vision.transforms.convert",
@@ -75,6 +94,7 @@ __all__ = [
     "Compose",
     "ConvertImageDtype",
     "CutMix",
+    "Grayscale",
     "Identity",
     "Lambda",
     "MixUp",
@@ -83,12 +103,20 @@ __all__ = [
     "Pad",
     "RGB",
     "RandomApply",
+    "RandomAutocontrast",
+    "RandomChannelPermutation",
     "RandomChoice",
     "RandomCrop",
+    "RandomEqualize",
+    "RandomGrayscale",
     "RandomHorizontalFlip",
+    "RandomInvert",
     "RandomMixUpCutMix",
     "RandomOrder",
+    "RandomPhotometricDistort",
+    "RandomPosterize",
     "RandomResizedCrop",
+    "RandomSolarize",
     "Resize",
     "ToDtype",
     "ToImage",
