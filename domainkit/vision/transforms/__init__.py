@@ -19,22 +19,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.transform import Compose
+    from domainkit.vision.transforms.aug_mix import AugMix
+    from domainkit.vision.transforms.auto_augment import AutoAugment
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
     from domainkit.vision.transforms.convert import ConvertImageDtype, PILToTensor, ToImage, ToPILImage, ToPureTensor, ToTensor
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
+    from domainkit.vision.transforms.gaussian_blur import GaussianBlur
     from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
     from domainkit.vision.transforms.identity import Identity, Lambda
     from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
     from domainkit.vision.transforms.photometric_distort import RandomChannelPermutation, RandomPhotometricDistort
+    from domainkit.vision.transforms.rand_augment import RandAugment, TrivialAugmentWide
     from domainkit.vision.transforms.random_crop import RandomCrop
     from domainkit.vision.transforms.random_levels import RandomAutocontrast, RandomEqualize, RandomInvert, RandomPosterize, RandomSolarize
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
     from domainkit.vision.transforms.rgb import RGB
+    from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
     from domainkit.vision.transforms.to_dtype import ToDtype
         RandomChannelPermutation,
         RandomPhotometricDistort,
@@ -49,14 +54,18 @@ if TYPE_CHECKING:
     )
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
+    from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
     from domainkit.vision.transforms.to_dtype import ToDtype
 
 _HOME = {  # public name -> the module that defines it
+    "AugMix": "domainkit.vision.transforms.aug_mix",
+    "AutoAugment": "domainkit.vision.transforms.auto_augment",
     "CenterCrop": "domainkit.vision.transforms.center_crop",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
     "ConvertImageDtype": "domainkit.vision.transforms.convert",
     "CutMix": "domainkit.vision.transforms.mix",
+    "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
     "Grayscale": "domainkit.vision.transforms.grayscale",
     "Identity": "domainkit.vision.transforms.identity",
     "Lambda": "domainkit.vision.transforms.identity",
@@ -65,6 +74,8 @@ _HOME = {  # public name -> the module that defines it
     "PILToTensor": "domainkit.vision.transforms.convert",
     "Pad": "domainkit.vision.transforms.pad",
     "RGB": "domainkit.vision.transforms.rgb",
+    "RandAugment": "domainkit.vision.transforms.rand_augment",
+    "RandomAdjustSharpness": "domainkit.vision.transforms.sharpness",
     "RandomApply": "domainkit.vision.transforms.containers",
     "RandomAutocontrast": "domainkit.vision.transforms.random_levels",
     "RandomChannelPermutation": "domainkit.vision.transforms.photometric_distort",
@@ -86,14 +97,18 @@ _HOME = {  # public name -> the module that defines it
     "ToPILImage": "domainkit.vision.transforms.convert",
     "ToPureTensor": "domainkit.vision.transforms.convert",
     "ToTensor": "domainkit.vision.transforms.convert",
+    "TrivialAugmentWide": "domainkit.vision.transforms.rand_augment",
 }
 
 __all__ = [
+    "AugMix",
+    "AutoAugment",
     "CenterCrop",
     "ColorJitter",
     "Compose",
     "ConvertImageDtype",
     "CutMix",
+    "GaussianBlur",
     "Grayscale",
     "Identity",
     "Lambda",
@@ -102,6 +117,8 @@ __all__ = [
     "PILToTensor",
     "Pad",
     "RGB",
+    "RandAugment",
+    "RandomAdjustSharpness",
     "RandomApply",
     "RandomAutocontrast",
     "RandomChannelPermutation",
@@ -123,6 +140,7 @@ __all__ = [
     "ToPILImage",
     "ToPureTensor",
     "ToTensor",
+    "TrivialAugmentWide",
 ]
 
 
