@@ -14,7 +14,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.vision.transforms._base import ImageTransform
 
-__all__ = ["Geometric", "Placement"]
+__all__ = ["Geometric", "Placement", "window_placement"]
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,23 @@ class Geometric(ImageTransform):
         None where no homography says it (``ElasticTransform``).
         """
         raise NotImplementedError
+
+
+def window_placement(
+    sizes: torch.Tensor, after: torch.Tensor, boxes: torch.Tensor | None = None
+) -> Placement:
+    """The placement of a window of each picture that is brought to one size.
+
+    Args:
+        sizes, after: int64 [B, 2], height and width before and after.
+        boxes: int64 [B, 4], top, left, height and width of each window, which may reach outside;
+            None: the whole picture.
+    """
+    if boxes is None:
+        boxes = torch.cat([torch.zeros_like(sizes), sizes], 1)
+    top, left, height, width = boxes.double().unbind(1)
+    matrix = torch.zeros(len(sizes), 3, 3, dtype=torch.float64)
+    matrix[:, 0, 0], matrix[:, 0, 2] = width / after[:, 1], left
+    matrix[:, 1, 1], matrix[:, 1, 2] = height / after[:, 0], top
+    matrix[:, 2, 2] = 1
+    return Placement(sizes, after, matrix, window=True)
