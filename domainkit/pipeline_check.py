@@ -6,7 +6,8 @@ that moves pixels while boxes and masks stay where they were, or moves boxes of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from domainkit.errors import TransformError
 from domainkit.features import Audio, Boxes, Feature, Mask
@@ -29,7 +30,7 @@ def check_pipeline(steps: Iterable[Transform], features: Mapping[str, Feature]) 
         Traceback (most recent call last):
         domainkit.errors.TransformError: LogMel expects 16000 Hz, the recordings have 8000 Hz: ...
     """
-    steps = list(steps)
+    steps = list(_all_steps(steps))
     sound = features.get("audio")
     if isinstance(sound, Audio):
         _check_rates(steps, sound)
@@ -38,6 +39,14 @@ def check_pipeline(steps: Iterable[Transform], features: Mapping[str, Feature]) 
         for name, feature in features.items():
             if isinstance(feature, (Boxes, Mask)):
                 _check_carried(steps, moving, name, feature)
+
+
+def _all_steps(steps: Iterable[Any]) -> Iterator[Any]:
+    """The steps and, after each, those that it chooses from (``RandomApply``)."""
+    for step in steps:
+        yield step
+        inner = getattr(step, "transforms", ())
+        yield from _all_steps(inner if isinstance(inner, (list, tuple)) else ())
 
 
 def _check_carried(

@@ -71,3 +71,11 @@ def test_boxes_of_another_format_need_a_step_that_converts_them() -> None:
         check_pipeline([V.ConvertBoundingBoxFormat("xyxy", "cxcywh"), flip], features)
     check_pipeline([convert, flip], features)
     check_pipeline([V.ToDtype("float32", scale=True)], features)
+
+
+def test_geometry_within_a_choice_is_seen() -> None:
+    features = {"image": Image(), "boxes": Boxes(format="cxcywh")}
+    with pytest.raises(TransformError, match="those of 'boxes' are cxcywh"):
+        check_pipeline([V.RandomApply([V.RandomHorizontalFlip()])], features)
+    convert = V.ConvertBoundingBoxFormat("xyxy", "cxcywh")
+    check_pipeline([convert, V.RandomApply([V.RandomHorizontalFlip()])], features)

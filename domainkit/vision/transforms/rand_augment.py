@@ -80,9 +80,7 @@ class RandAugment(ImageTransform):
                 f"(num_magnitude_bins - 1), got {self.magnitude!r}"
             )
 
-    def drawn(
-        self, x: torch.Tensor | Ragged, draws: Draws
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def drawn(self, x: torch.Tensor | Ragged, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
         """int64 [B, num_ops], numbers in the list above, and their magnitudes, float64."""
         n = self.num_ops
         ops = SPACE.numbers()[draws.integers(n, 0, len(SPACE.ops), device="cpu")]
@@ -127,9 +125,7 @@ class TrivialAugmentWide(ImageTransform):
     def __post_init__(self) -> None:
         check_warp(self, self.num_magnitude_bins)
 
-    def drawn(
-        self, x: torch.Tensor | Ragged, draws: Draws
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def drawn(self, x: torch.Tensor | Ragged, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
         """int64 [B, 1], numbers in ``RandAugment``'s list, and their magnitudes, float64."""
         bins = self.num_magnitude_bins
         ops = WIDE.numbers()[draws.integers(1, 0, len(WIDE.ops), device="cpu")]

@@ -33,7 +33,7 @@ def test_formats_of_every_form(old: str, new: str) -> None:
     expected = [F.convert_bounding_box_format(b, old, new) for b in BOXES]
     forms = (
         Ragged.from_list(BOXES, inner=1),
-        Ragged.from_list([b for b in BOXES]),  # 4 as a varying size
+        Ragged.from_list(list(BOXES)),  # 4 as a varying size
         BOXES,
         tuple(BOXES),
         [tv(b, old.upper()) for b in BOXES],

@@ -1,4 +1,4 @@
-"""Boxes, masks and keypoints beside pictures, against torchvision v2 functional sample by sample."""
+"""Boxes, masks and keypoints beside pictures, sample by sample against torchvision v2."""
 
 from __future__ import annotations
 
