@@ -64,8 +64,8 @@ def _check_carried(
         if name not in carried:
             raise TransformError(
                 f"{title} moves pixels and finds {kind} by the name {' or '.join(carried)}: the "
-                f"column {name!r} would stay where it was. Name it so in its card, or leave it out by "
-                "select_columns()"
+                f"column {name!r} would stay where it was. Name it so in its card, or leave it out "
+                "with select_columns()"
             )
     if not isinstance(feature, Boxes) or feature.format == "xyxy":
         return

@@ -27,7 +27,7 @@ __all__ = ["shift_boxes", "shift_points"]
 def shift_boxes(
     op: Any, rows: Rows, format: str, sizes: torch.Tensor, draws: Draws
 ) -> torch.Tensor:
-    """Boxes [N, columns] after ``op``: envelopes of their corners; of rotated ones the middle moves.
+    """Boxes [N, columns] after ``op``: their corners' envelopes; of rotated ones the middle moves.
 
     Args:
         op: has ``displacements(height, width, draws)``: float32 [B, height, width, 2], (x, y) in

@@ -116,7 +116,7 @@ def follow(
         if kind == "Mask":
             new[name] = _masks(op, name, batch[name], sizes, draws)
         elif len(sizes) and place is None:
-            new[name] = _shifted(op, name, kind, batch[name], sizes, draws)
+            new[name] = _shifted(op, name, batch[name], sizes, draws)
         elif len(sizes) and place is not None:
             move = _boxes if kind == "Boxes" else _points
             new[name] = move(op, name, batch[name], place)
@@ -128,13 +128,13 @@ def refuse(op: Any, batch: Mapping[str, Any]) -> None:
     found = targets_in(batch, op.field)
     if found:
         raise TransformError(
-            f"{type(op).__name__} moves or mixes pixels in a way that {', '.join(map(repr, found))} "
-            "cannot follow. Leave it out, or these fields"
+            f"{type(op).__name__} moves pixels: {', '.join(map(repr, found))} cannot follow. "
+            "Leave it out, or these fields"
         )
 
 
-def _shifted(op: Any, name: str, kind: str, value: Any, sizes: torch.Tensor, draws: Draws) -> Any:
-    if kind == "Boxes":
+def _shifted(op: Any, name: str, value: Any, sizes: torch.Tensor, draws: Draws) -> Any:
+    if targets_in({name: value}, op.field)[name] == "Boxes":
         rows, format = box_rows(name, value, len(sizes))
         return rows.back(shift_boxes(op, rows, format, sizes, draws), sizes=sizes)
     rows = _point_rows(name, value, len(sizes))
