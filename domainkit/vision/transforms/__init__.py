@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RandomPhotometricDistort,
     )
     from domainkit.vision.transforms.random_crop import RandomCrop
+    from domainkit.vision.transforms.random_erasing import RandomErasing
     from domainkit.vision.transforms.random_levels import (
         RandomAutocontrast,
         RandomEqualize,
@@ -56,6 +57,7 @@ _HOME = {  # public name -> the module that defines it
     "RandomChannelPermutation": "domainkit.vision.transforms.photometric_distort",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
     "RandomEqualize": "domainkit.vision.transforms.random_levels",
+    "RandomErasing": "domainkit.vision.transforms.random_erasing",
     "RandomGrayscale": "domainkit.vision.transforms.grayscale",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
     "RandomInvert": "domainkit.vision.transforms.random_levels",
@@ -80,6 +82,7 @@ __all__ = [
     "RandomChannelPermutation",
     "RandomCrop",
     "RandomEqualize",
+    "RandomErasing",
     "RandomGrayscale",
     "RandomHorizontalFlip",
     "RandomInvert",
