@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
     from domainkit.vision.transforms.gaussian_blur import GaussianBlur
+    from domainkit.vision.transforms.gaussian_noise import GaussianNoise
     from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
+    from domainkit.vision.transforms.jpeg import JPEG
+    from domainkit.vision.transforms.linear_transformation import LinearTransformation
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
     from domainkit.vision.transforms.photometric_distort import (
@@ -49,7 +52,10 @@ _HOME = {  # public name -> the module that defines it
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
     "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
+    "GaussianNoise": "domainkit.vision.transforms.gaussian_noise",
     "Grayscale": "domainkit.vision.transforms.grayscale",
+    "JPEG": "domainkit.vision.transforms.jpeg",
+    "LinearTransformation": "domainkit.vision.transforms.linear_transformation",
     "Normalize": "domainkit.vision.transforms.normalize",
     "Pad": "domainkit.vision.transforms.pad",
     "RandomAdjustSharpness": "domainkit.vision.transforms.sharpness",
@@ -74,7 +80,10 @@ __all__ = [
     "ColorJitter",
     "Compose",
     "GaussianBlur",
+    "GaussianNoise",
     "Grayscale",
+    "JPEG",
+    "LinearTransformation",
     "Normalize",
     "Pad",
     "RandomAdjustSharpness",
