@@ -62,6 +62,10 @@ class BadSamples:
                     f"{len(self.rows)} samples of {self._dataset.name} are bad, more than "
                     f"max_errors={self._limit} allows; the last one: {told}"
                 ) from sample.error
+            if len(self.rows) >= len(self._dataset):  # or an endless loader would look for ever
+                raise DecodeError(
+                    f"every sample of {self._dataset.name} is bad; the last one: {told}"
+                ) from sample.error
             if none_left and ranks > 1:
                 raise DecodeError(
                     "every sample of this rank's batch is bad, and a rank without a batch would "

@@ -109,3 +109,12 @@ def test_damaged_text_is_found_among_the_others(tmp_path):
 def test_wrong_arguments(broken, given, message):
     with pytest.raises(ValueError, match=message):
         Loader(broken, 5, **given)
+
+
+@pytest.mark.parametrize("infinite", [False, True])
+def test_a_dataset_without_a_good_sample_is_an_error_and_no_endless_search(tmp_path, infinite):
+    rows = ({"image": b"no picture"} for _ in range(6))
+    bad = dataset(tmp_path, rows, {"image": Image()})
+    loader = Loader(bad, 2, on_error="skip", infinite=infinite)
+    with pytest.raises(DecodeError, match="every sample of test/rows, train is bad"):
+        next(iter(loader))

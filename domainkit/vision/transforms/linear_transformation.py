@@ -20,8 +20,8 @@ __all__ = ["LinearTransformation"]
 class LinearTransformation(ImageTransform):
     """Subtract a mean from every picture, taken as one vector, and multiply it with a matrix.
 
-    Takes floating pictures of one size, dense [B, C, H, W] or ``Ragged``, D = C * H * W values each,
-    channel by channel, row by row; gives a dense batch of the same shape.
+    Takes floating pictures of one size, dense [B, C, H, W] or ``Ragged``, D = C * H * W values
+    each, channel by channel, row by row; gives a dense batch of the same shape.
 
     Args:
         transformation_matrix: [D, D]; a picture is the row vector that it is multiplied with.
