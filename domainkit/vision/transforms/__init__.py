@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
-    from domainkit.vision.transforms.convert import ConvertImageDtype, PILToTensor, ToImage, ToPILImage, ToPureTensor, ToTensor
+    from domainkit.vision.transforms.convert import (
+        ConvertImageDtype,
+        PILToTensor,
+        ToImage,
+        ToPILImage,
+        ToPureTensor,
+        ToTensor,
+    )
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
     from domainkit.vision.transforms.gaussian_blur import GaussianBlur
     from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
@@ -32,18 +39,11 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
-    from domainkit.vision.transforms.photometric_distort import RandomChannelPermutation, RandomPhotometricDistort
-    from domainkit.vision.transforms.rand_augment import RandAugment, TrivialAugmentWide
-    from domainkit.vision.transforms.random_crop import RandomCrop
-    from domainkit.vision.transforms.random_levels import RandomAutocontrast, RandomEqualize, RandomInvert, RandomPosterize, RandomSolarize
-    from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
-    from domainkit.vision.transforms.resize import Resize
-    from domainkit.vision.transforms.rgb import RGB
-    from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
-    from domainkit.vision.transforms.to_dtype import ToDtype
+    from domainkit.vision.transforms.photometric_distort import (
         RandomChannelPermutation,
         RandomPhotometricDistort,
     )
+    from domainkit.vision.transforms.rand_augment import RandAugment, TrivialAugmentWide
     from domainkit.vision.transforms.random_crop import RandomCrop
     from domainkit.vision.transforms.random_levels import (
         RandomAutocontrast,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
+    from domainkit.vision.transforms.rgb import RGB
     from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
     from domainkit.vision.transforms.to_dtype import ToDtype
 
