@@ -1,117 +1,182 @@
-"""Parts of a batch: some of its samples taken out, and put back changed."""
+"""``Rows``: the boxes or points of a batch in one flat tensor, whatever form they came in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
-from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import batch_length, replace_fields
 
-__all__ = ["put", "run_parts", "take"]
-
-Step = Callable[[Any, Draws], Any]
+__all__ = ["Rows", "is_tv", "plain", "wrap_like"]
 
 
-def run_parts(
-    name: str, batch: Any, draws: Draws, steps: Sequence[tuple[Step, torch.Tensor, int]]
-) -> Any:
-    """Run each step on its own samples.
+def is_tv(value: Any, kind: str) -> bool:
+    """Whether a value is torchvision's ``tv_tensors.<kind>``."""
+    # nobody has made one unless the module is loaded
+    module = sys.modules.get("torchvision.tv_tensors")
+    return module is not None and isinstance(value, getattr(module, kind, ()))
 
-    Args:
-        name: of the transform, for its errors.
-        steps: (step, bool [B]: its samples, the number of its draws); no sample in two of them.
+
+def plain(value: Any) -> Any:
+    """A tensor without torchvision's wrapping; anything else as it is."""
+    return value.as_subclass(torch.Tensor) if is_tv(value, "TVTensor") else value
+
+
+def wrap_like(value: Any, like: Any, **facts: Any) -> Any:
+    """A tensor in the wrapping of ``like``, if that has one."""
+    if not is_tv(like, "TVTensor") or not isinstance(value, torch.Tensor):
+        return value
+    from torchvision import tv_tensors
+
+    return tv_tensors.wrap(value, like=like, **facts)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Objects of all samples, one after the other.
+
+    Attributes:
+        values: [N, *inner].
+        counts: int64 [B] on the host: how many belong to each sample.
+        like: the value they came from: a ``Ragged``, a tensor [B, N, *inner] or [B, *inner], a
+            tv_tensor, or a list of tensors, one per sample.
+        format: of boxes: what torchvision's wrapping says, in lower case, or None.
+        mode: of boxes: torchvision's clamping mode.
     """
-    parts = []
-    for step, mask, op in steps:
-        own = draws.at(op)
-        if bool(mask.all()):
-            return step(batch, own)
-        (rows,) = torch.nonzero(mask.cpu(), as_tuple=True)
-        if len(rows) == 0:
-            continue
-        if getattr(step, "pairs", False):  # partners are of the whole batch
-            parts.append((rows, take(step(batch, own), rows)))
+
+    values: torch.Tensor
+    counts: np.ndarray
+    like: Any
+    format: str | None = None
+    mode: str | None = "soft"
+
+    @classmethod
+    def of(cls, name: str, value: Any, batch: int, inner: int = 1) -> Rows:
+        """Read a field of a batch.
+
+        Args:
+            inner: how many dimensions an object has at least: 1 for boxes and points, 0 for labels.
+
+        Raises:
+            TransformError: not such a field, or of another number of samples.
+        """
+        rows = cls._read(value, batch, inner)
+        if rows is None or len(rows.counts) != batch:
+            got = f"{type(value).__name__} {tuple(getattr(value, 'shape', ()))}"
+            raise TransformError(
+                f"{name!r} must be a Ragged, a tensor or a list with an item for each of {batch} "
+                f"samples, got {value if isinstance(value, Ragged) else got}. Rename the field if "
+                "it holds something else"
+            )
+        return rows
+
+    @classmethod
+    def _read(cls, value: Any, batch: int, inner: int) -> Rows | None:
+        if isinstance(value, Ragged):
+            read = _from_ragged(value, inner)
+        elif isinstance(value, (list, tuple)):
+            read = _from_list(value, inner)
+        elif isinstance(value, torch.Tensor) and value.ndim >= 1 + inner:
+            read = _from_tensor(value, batch, inner)
         else:
-            some = replace(own, ids=own.ids[rows.to(own.ids.device)])
-            parts.append((rows, step(take(batch, rows), some)))
-    return put(name, batch, parts) if parts else batch
+            read = None
+        if read is None:
+            return None
+        first = value[0] if isinstance(value, (list, tuple)) and value else value
+        if is_tv(first, "BoundingBoxes"):
+            return cls(*read, value, first.format.value.lower(), first.clamping_mode)
+        return cls(*read, value)
 
+    @property
+    def owner(self) -> torch.Tensor:
+        """int64 [N] on the values' device: the sample of each object."""
+        owner = np.repeat(np.arange(len(self.counts)), self.counts)
+        return torch.from_numpy(owner).to(self.values.device)
 
-def take(batch: Any, rows: torch.Tensor) -> Any:
-    """The samples ``rows`` (int64 on the host) of a field, or of every field of a mapping."""
-    if isinstance(batch, Mapping):
-        return replace_fields(batch, {key: take(value, rows) for key, value in batch.items()})
-    if isinstance(batch, torch.Tensor):
-        return batch.index_select(0, rows.to(batch.device))
-    if isinstance(batch, Ragged):
-        return batch[rows]
-    if isinstance(batch, (list, tuple)):
-        return [batch[i] for i in rows.tolist()]
-    return batch
+    def per_row(self, samples: torch.Tensor) -> torch.Tensor:
+        """A row per object of what is known per sample [B, ...], on the values' device."""
+        return samples.to(self.values.device).index_select(0, self.owner)
 
+    def back(self, values: torch.Tensor, sizes: torch.Tensor | None = None, **facts: Any) -> Any:
+        """New values [N, *inner] in the form they came in.
 
-def put(name: str, batch: Any, parts: Sequence[tuple[torch.Tensor, Any]]) -> Any:
-    """``batch`` with the samples of ``parts`` (rows, their new values) instead of its own."""
-    if not isinstance(batch, Mapping):
-        return _put(name, "pictures", batch, parts, batch_length(batch))
-    total = batch_length(batch)
-    keys = set().union(*(part for _, part in parts))
-    if any(set(part) != keys for _, part in parts) or (_left(parts, total) and keys != set(batch)):
-        raise TransformError(
-            f"{name}: its transforms must give the same fields to every sample, got "
-            + " and ".join(sorted({", ".join(map(repr, part)) for _, part in parts}))
+        Args:
+            sizes: int64 [B, 2]: of the pictures, which torchvision's wrapping remembers.
+            facts: what else it has to remember.
+        """
+        like = self.like
+        if isinstance(like, Ragged):
+            return Ragged.from_shapes(values, self.counts)
+        if isinstance(like, (list, tuple)):
+            parts = values.split(self.counts.tolist())
+            sized = zip(parts, like, self._canvases(sizes), strict=True)
+            return type(like)([_wrapped(p, v, c, facts) for p, v, c in sized])
+        if like.ndim > values.ndim:
+            values = values.unflatten(0, like.shape[:2])
+        canvases = set(self._canvases(sizes))
+        if is_tv(like, "TVTensor") and len(canvases) > 1:
+            raise TransformError(
+                f"one {type(like).__name__} for pictures of several sizes: give a list, one per "
+                "sample"
+            )
+        return _wrapped(values, like, canvases.pop() if canvases else None, facts)
+
+    def only(self, keep: torch.Tensor) -> Any:
+        """Some of the objects, by bool [N]: a ``Ragged``, or a list if they came as one."""
+        left = np.bincount(
+            np.repeat(np.arange(len(self.counts)), self.counts)[keep.cpu().numpy()],
+            minlength=len(self.counts),
         )
-    fields = {
-        key: _put(name, repr(key), batch.get(key), [(r, part[key]) for r, part in parts], total)
-        for key in keys
-    }
-    return replace_fields(batch, fields)
+        values = self.values[keep.to(self.values.device)]
+        if isinstance(self.like, torch.Tensor) and not (
+            is_tv(self.like, "TVTensor") and len(self.counts) == 1
+        ):
+            return Ragged.from_shapes(values, left)
+        return replace(self, counts=left).back(values)
+
+    def _canvases(self, sizes: torch.Tensor | None) -> Sequence[tuple[int, int] | None]:
+        if sizes is None:
+            return [None] * len(self.counts)
+        return [(height, width) for height, width in sizes.tolist()]
 
 
-def _left(parts: Sequence[tuple[torch.Tensor, Any]], total: int) -> bool:
-    return sum(len(rows) for rows, _ in parts) < total
+def _wrapped(values: torch.Tensor, like: Any, canvas: Any, facts: dict[str, Any]) -> Any:
+    if canvas is not None and hasattr(like, "canvas_size"):
+        facts = facts | {"canvas_size": canvas}
+    return wrap_like(values, like, **facts)
 
 
-def _put(
-    name: str, key: str, old: Any, parts: Sequence[tuple[torch.Tensor, Any]], total: int
-) -> Any:
-    values = [value for _, value in parts] + ([old] if _left(parts, total) else [])
-    first = values[0]
-    if all(isinstance(v, torch.Tensor) for v in values):
-        if len({(v.shape[1:], v.dtype, v.device) for v in values}) == 1:
-            out = old.clone() if _left(parts, total) else first.new_empty(total, *first.shape[1:])
-            for rows, value in parts:
-                out.index_copy_(0, rows.to(out.device), value)
-            return out
-    elif not all(isinstance(v, (torch.Tensor, Ragged, list, tuple)) for v in values):
-        return old if old is not None else first  # no field of samples
-    if isinstance(old, torch.Tensor) or len({_dtype(v) for v in values}) > 1:
-        got = " and ".join(dict.fromkeys(_said(v) for v in values))
-        raise TransformError(
-            f"{name}: all samples of a dense batch must come out alike, but {key} would be {got}. "
-            "Use steps that keep size and dtype, or resize and convert all samples after"
-        )
-    items: list[Any] = list(old) if _left(parts, total) else [None] * total
-    for rows, value in parts:
-        for row, item in zip(rows.tolist(), value, strict=True):
-            items[row] = item
-    if isinstance(first, (list, tuple)):
-        return items
-    inner = max((len(v.inner) for v in values if isinstance(v, Ragged)), default=0)
-    return Ragged.from_list(items, inner=inner)
+def _from_ragged(value: Ragged, inner: int) -> tuple[torch.Tensor, np.ndarray] | None:
+    shapes, values = value.host_shapes, value.values
+    if len(value) == 0:
+        return values, shapes[:, 0]
+    if inner and shapes.shape[1] == 1 + inner and not value.inner:
+        # made without inner=1: the numbers of [n_i, 4] lie flat
+        if (shapes[:, 1:] != shapes[0, 1:]).any():
+            return None
+        values, shapes = values.view(-1, *shapes[0, 1:].tolist()), shapes[:, :1]
+    if shapes.shape[1] != 1 or values.ndim < 1 + inner:
+        return None
+    return values, shapes[:, 0]
 
 
-def _dtype(value: Any) -> Any:
-    return value.dtype if isinstance(value, (torch.Tensor, Ragged)) else list
+def _from_list(value: Sequence[Any], inner: int) -> tuple[torch.Tensor, np.ndarray] | None:
+    if not all(isinstance(v, torch.Tensor) and v.ndim > inner for v in value):
+        return None
+    counts = np.array([len(v) for v in value], dtype=np.int64)
+    return torch.cat([plain(v) for v in value]) if value else torch.empty(0, 4), counts
 
 
-def _said(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape[1:])}"
-    return repr(value) if isinstance(value, Ragged) else type(value).__name__
+def _from_tensor(value: torch.Tensor, batch: int, inner: int) -> tuple[torch.Tensor, np.ndarray]:
+    tensor = plain(value)
+    if batch == 1 and is_tv(value, "TVTensor") and (tensor.ndim <= 1 + inner or len(tensor) > 1):
+        return tensor, np.array([len(tensor)])  # all belong to the one sample
+    if tensor.ndim == 1 + inner:  # one object per sample
+        return tensor, np.ones(len(tensor), dtype=np.int64)
+    return tensor.flatten(0, 1), np.full(len(tensor), tensor.shape[1])

@@ -16,7 +16,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.transform import Compose, Transform, batch_length
-from domainkit.vision.transforms._rows import run_parts
+from domainkit.vision.transforms._parts import run_parts
 
 __all__ = ["RandomApply", "RandomChoice", "RandomOrder"]
 
