@@ -40,9 +40,12 @@ if TYPE_CHECKING:
     )
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
     from domainkit.vision.transforms.gaussian_blur import GaussianBlur
+    from domainkit.vision.transforms.gaussian_noise import GaussianNoise
     from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
     from domainkit.vision.transforms.identity import Identity, Lambda
     from domainkit.vision.transforms.iou_crop import RandomIoUCrop
+    from domainkit.vision.transforms.jpeg import JPEG
+    from domainkit.vision.transforms.linear_transformation import LinearTransformation
     from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     )
     from domainkit.vision.transforms.rand_augment import RandAugment, TrivialAugmentWide
     from domainkit.vision.transforms.random_crop import RandomCrop
+    from domainkit.vision.transforms.random_erasing import RandomErasing
     from domainkit.vision.transforms.random_levels import (
         RandomAutocontrast,
         RandomEqualize,
@@ -79,9 +83,12 @@ _HOME = {  # public name -> the module that defines it
     "ConvertImageDtype": "domainkit.vision.transforms.convert",
     "CutMix": "domainkit.vision.transforms.mix",
     "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
+    "GaussianNoise": "domainkit.vision.transforms.gaussian_noise",
     "Grayscale": "domainkit.vision.transforms.grayscale",
     "Identity": "domainkit.vision.transforms.identity",
+    "JPEG": "domainkit.vision.transforms.jpeg",
     "Lambda": "domainkit.vision.transforms.identity",
+    "LinearTransformation": "domainkit.vision.transforms.linear_transformation",
     "MixUp": "domainkit.vision.transforms.mix",
     "Normalize": "domainkit.vision.transforms.normalize",
     "PILToTensor": "domainkit.vision.transforms.convert",
@@ -95,6 +102,7 @@ _HOME = {  # public name -> the module that defines it
     "RandomChoice": "domainkit.vision.transforms.containers",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
     "RandomEqualize": "domainkit.vision.transforms.random_levels",
+    "RandomErasing": "domainkit.vision.transforms.random_erasing",
     "RandomGrayscale": "domainkit.vision.transforms.grayscale",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
     "RandomInvert": "domainkit.vision.transforms.random_levels",
@@ -130,9 +138,12 @@ __all__ = [
     "ConvertImageDtype",
     "CutMix",
     "GaussianBlur",
+    "GaussianNoise",
     "Grayscale",
     "Identity",
+    "JPEG",
     "Lambda",
+    "LinearTransformation",
     "MixUp",
     "Normalize",
     "PILToTensor",
@@ -146,6 +157,7 @@ __all__ = [
     "RandomChoice",
     "RandomCrop",
     "RandomEqualize",
+    "RandomErasing",
     "RandomGrayscale",
     "RandomHorizontalFlip",
     "RandomInvert",
