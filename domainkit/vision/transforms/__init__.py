@@ -19,39 +19,76 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.transform import Compose
+    from domainkit.vision.transforms.affine import Affine, RandomAffine
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
-    from domainkit.vision.transforms.flip import RandomHorizontalFlip
+    from domainkit.vision.transforms.elastic import ElasticTransform
+    from domainkit.vision.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
+    from domainkit.vision.transforms.multi_crop import FiveCrop, TenCrop
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
+    from domainkit.vision.transforms.perspective import RandomPerspective
     from domainkit.vision.transforms.random_crop import RandomCrop
+    from domainkit.vision.transforms.random_resize import (
+        RandomResize,
+        RandomShortestSize,
+        ScaleJitter,
+    )
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
+    from domainkit.vision.transforms.rotation import RandomRotation, Rotate
     from domainkit.vision.transforms.to_dtype import ToDtype
+    from domainkit.vision.transforms.zoom_out import RandomZoomOut
 
 _HOME = {  # public name -> the module that defines it
+    "Affine": "domainkit.vision.transforms.affine",
     "CenterCrop": "domainkit.vision.transforms.center_crop",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
+    "ElasticTransform": "domainkit.vision.transforms.elastic",
+    "FiveCrop": "domainkit.vision.transforms.multi_crop",
     "Normalize": "domainkit.vision.transforms.normalize",
     "Pad": "domainkit.vision.transforms.pad",
+    "RandomAffine": "domainkit.vision.transforms.affine",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
+    "RandomPerspective": "domainkit.vision.transforms.perspective",
+    "RandomResize": "domainkit.vision.transforms.random_resize",
     "RandomResizedCrop": "domainkit.vision.transforms.random_resized_crop",
+    "RandomRotation": "domainkit.vision.transforms.rotation",
+    "RandomShortestSize": "domainkit.vision.transforms.random_resize",
+    "RandomVerticalFlip": "domainkit.vision.transforms.flip",
+    "RandomZoomOut": "domainkit.vision.transforms.zoom_out",
     "Resize": "domainkit.vision.transforms.resize",
+    "Rotate": "domainkit.vision.transforms.rotation",
+    "ScaleJitter": "domainkit.vision.transforms.random_resize",
+    "TenCrop": "domainkit.vision.transforms.multi_crop",
     "ToDtype": "domainkit.vision.transforms.to_dtype",
 }
 
 __all__ = [
+    "Affine",
     "CenterCrop",
     "ColorJitter",
     "Compose",
+    "ElasticTransform",
+    "FiveCrop",
     "Normalize",
     "Pad",
+    "RandomAffine",
     "RandomCrop",
     "RandomHorizontalFlip",
+    "RandomPerspective",
+    "RandomResize",
     "RandomResizedCrop",
+    "RandomRotation",
+    "RandomShortestSize",
+    "RandomVerticalFlip",
+    "RandomZoomOut",
     "Resize",
+    "Rotate",
+    "ScaleJitter",
+    "TenCrop",
     "ToDtype",
 ]
 
