@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from domainkit.transform import Compose
     from domainkit.vision.transforms.center_crop import CenterCrop
+    from domainkit.vision.transforms.channels_before_time import ChannelsBeforeTime
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
     from domainkit.vision.transforms.normalize import Normalize
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOME = {  # public name -> the module that defines it
     "CenterCrop": "domainkit.vision.transforms.center_crop",
+    "ChannelsBeforeTime": "domainkit.vision.transforms.channels_before_time",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
     "Normalize": "domainkit.vision.transforms.normalize",
@@ -44,6 +46,7 @@ _HOME = {  # public name -> the module that defines it
 
 __all__ = [
     "CenterCrop",
+    "ChannelsBeforeTime",
     "ColorJitter",
     "Compose",
     "Normalize",
