@@ -145,6 +145,24 @@ def test_channels_before_time() -> None:
         ChannelsBeforeTime()(clips[0])
 
 
+def test_cifar_train_step_by_step() -> None:
+    recipe = load_recipe("vision/cifar-train-1")
+    x, draws = photos(8)[:, :, :32, :32], Draws(5, 2, torch.arange(8))
+    mean, std = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
+    out = recipe(x, draws)
+    crop, flip = recipe.steps[:2]
+    mirrored = flip.mask(draws.at(1)).tolist()
+    moved = crop(x, draws.at(0))
+    for mine, cut, source, yes in zip(out, moved, x, mirrored, strict=True):
+        padded = F.pad(source, [4, 4, 4, 4])
+        windows = padded.unfold(1, 32, 1).unfold(2, 32, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
+        assert (windows == cut).flatten(1).all(1).any()  # one of the 9 x 9 places
+        expected = F.to_dtype(F.horizontal_flip(cut) if yes else cut, torch.float32, scale=True)
+        torch.testing.assert_close(mine, F.normalize(expected, mean, std))
+    plain = F.normalize(F.to_dtype(x, torch.float32, scale=True), mean, std)
+    torch.testing.assert_close(load_recipe("vision/cifar-eval-1")(x), plain)
+
+
 def test_fashion_mnist_recipes_on_a_batch() -> None:
     x = photos(8, 1)[:, :, :28, :28]
     train, test = (load_recipe(f"vision/fashion-mnist-{split}-1") for split in ("train", "eval"))

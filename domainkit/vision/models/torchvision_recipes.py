@@ -49,7 +49,7 @@ def recipe_name(steps: list[dict[str, Any]]) -> str:
     """Such as "vision/eval-bicubic-256-240-1": filter, length of the shorter side, crop."""
     ops = {step["op"]: step for step in steps}
     if "Resize" not in ops:
-        return "vision/eval-centered-1" if "Normalize" in ops else "vision/eval-float-1"
+        return "vision/eval-centered-1" if "Normalize" in ops else "vision/detection-eval-1"
     video = "ChannelsBeforeTime" in ops
     size = ops["Resize"]["size"]
     parts = ["video" if video else ops["Resize"]["interpolation"]]
