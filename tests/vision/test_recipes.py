@@ -145,6 +145,32 @@ def test_channels_before_time() -> None:
         ChannelsBeforeTime()(clips[0])
 
 
+def test_imagenet_train_2_step_by_step() -> None:
+    """Its steps one by one, each of them held against torchvision in its own test."""
+    recipe = load_recipe("vision/imagenet-train-2")
+    x, draws = varied(7), Draws(3, 1, torch.arange(7))
+    batch = {"image": x, "label": torch.tensor([0, 999, 3, 4, 5, 6, 7])}
+    out = recipe(batch, draws)
+    assert out["image"].shape == (7, 3, 224, 224) and out["image"].dtype == torch.float32
+    assert out["label"].shape == (7, 1000)
+    torch.testing.assert_close(out["label"].sum(1), torch.ones(7))
+    step_by_step = batch
+    for op, step in enumerate(recipe.steps):
+        step_by_step = step(step_by_step, draws.at(op))
+    # the passes of a plan may round once where the steps round each: a level, over std
+    torch.testing.assert_close(out["image"], step_by_step["image"], rtol=0, atol=0.0176)
+    # before the mixing a sample is the same alone
+    single = dk.Compose(recipe.steps[:-1])
+    alone = single(x[2:3], Draws(3, 1, torch.arange(2, 3)))
+    together = single(x, draws)
+    torch.testing.assert_close(alone[0], together[2])
+    names = [type(step).__name__ for step in recipe]
+    assert names == [
+        *("RandomResizedCrop", "RandomHorizontalFlip", "RandAugment", "ToDtype", "Normalize"),
+        *("RandomErasing", "MixUp"),
+    ]
+
+
 def test_cifar_train_step_by_step() -> None:
     recipe = load_recipe("vision/cifar-train-1")
     x, draws = photos(8)[:, :, :32, :32], Draws(5, 2, torch.arange(8))
