@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.auto_augment import AutoAugment
     from domainkit.vision.transforms.box_care import ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, SetClampingMode
     from domainkit.vision.transforms.center_crop import CenterCrop
+    from domainkit.vision.transforms.channels_before_time import ChannelsBeforeTime
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
     from domainkit.vision.transforms.convert import ConvertImageDtype, PILToTensor, ToImage, ToPILImage, ToPureTensor, ToTensor
@@ -62,6 +63,7 @@ _HOME = {  # public name -> the module that defines it
     "AugMix": "domainkit.vision.transforms.aug_mix",
     "AutoAugment": "domainkit.vision.transforms.auto_augment",
     "CenterCrop": "domainkit.vision.transforms.center_crop",
+    "ChannelsBeforeTime": "domainkit.vision.transforms.channels_before_time",
     "ClampBoundingBoxes": "domainkit.vision.transforms.box_care",
     "ClampKeyPoints": "domainkit.vision.transforms.box_care",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
@@ -130,6 +132,7 @@ __all__ = [
     "AugMix",
     "AutoAugment",
     "CenterCrop",
+    "ChannelsBeforeTime",
     "ClampBoundingBoxes",
     "ClampKeyPoints",
     "ColorJitter",
