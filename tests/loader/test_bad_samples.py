@@ -116,5 +116,5 @@ def test_a_dataset_without_a_good_sample_is_an_error_and_no_endless_search(tmp_p
     rows = ({"image": b"no picture"} for _ in range(6))
     bad = dataset(tmp_path, rows, {"image": Image()})
     loader = Loader(bad, 2, on_error="skip", infinite=infinite)
-    with pytest.raises(DecodeError, match="every sample of test/rows is bad"):
+    with pytest.raises(DecodeError, match="every sample of test/rows, train is bad"):
         next(iter(loader))

@@ -19,40 +19,154 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.transform import Compose
+    from domainkit.vision.transforms.aug_mix import AugMix
+    from domainkit.vision.transforms.auto_augment import AutoAugment
+    from domainkit.vision.transforms.box_care import (
+        ClampBoundingBoxes,
+        ClampKeyPoints,
+        ConvertBoundingBoxFormat,
+        SetClampingMode,
+    )
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.color_jitter import ColorJitter
+    from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
+    from domainkit.vision.transforms.convert import (
+        ConvertImageDtype,
+        PILToTensor,
+        ToImage,
+        ToPILImage,
+        ToPureTensor,
+        ToTensor,
+    )
     from domainkit.vision.transforms.flip import RandomHorizontalFlip
+    from domainkit.vision.transforms.gaussian_blur import GaussianBlur
+    from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
+    from domainkit.vision.transforms.identity import Identity, Lambda
+    from domainkit.vision.transforms.iou_crop import RandomIoUCrop
+    from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
+    from domainkit.vision.transforms.photometric_distort import (
+        RandomChannelPermutation,
+        RandomPhotometricDistort,
+    )
+    from domainkit.vision.transforms.rand_augment import RandAugment, TrivialAugmentWide
     from domainkit.vision.transforms.random_crop import RandomCrop
+    from domainkit.vision.transforms.random_levels import (
+        RandomAutocontrast,
+        RandomEqualize,
+        RandomInvert,
+        RandomPosterize,
+        RandomSolarize,
+    )
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
+    from domainkit.vision.transforms.rgb import RGB
+    from domainkit.vision.transforms.sanitize import SanitizeBoundingBoxes, SanitizeKeyPoints
+    from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
+    from domainkit.vision.transforms.temporal import UniformTemporalSubsample
     from domainkit.vision.transforms.to_dtype import ToDtype
 
 _HOME = {  # public name -> the module that defines it
+    "AugMix": "domainkit.vision.transforms.aug_mix",
+    "AutoAugment": "domainkit.vision.transforms.auto_augment",
     "CenterCrop": "domainkit.vision.transforms.center_crop",
+    "ClampBoundingBoxes": "domainkit.vision.transforms.box_care",
+    "ClampKeyPoints": "domainkit.vision.transforms.box_care",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
     "Compose": "domainkit.transform",
+    "ConvertBoundingBoxFormat": "domainkit.vision.transforms.box_care",
+    "ConvertImageDtype": "domainkit.vision.transforms.convert",
+    "CutMix": "domainkit.vision.transforms.mix",
+    "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
+    "Grayscale": "domainkit.vision.transforms.grayscale",
+    "Identity": "domainkit.vision.transforms.identity",
+    "Lambda": "domainkit.vision.transforms.identity",
+    "MixUp": "domainkit.vision.transforms.mix",
     "Normalize": "domainkit.vision.transforms.normalize",
+    "PILToTensor": "domainkit.vision.transforms.convert",
     "Pad": "domainkit.vision.transforms.pad",
+    "RGB": "domainkit.vision.transforms.rgb",
+    "RandAugment": "domainkit.vision.transforms.rand_augment",
+    "RandomAdjustSharpness": "domainkit.vision.transforms.sharpness",
+    "RandomApply": "domainkit.vision.transforms.containers",
+    "RandomAutocontrast": "domainkit.vision.transforms.random_levels",
+    "RandomChannelPermutation": "domainkit.vision.transforms.photometric_distort",
+    "RandomChoice": "domainkit.vision.transforms.containers",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
+    "RandomEqualize": "domainkit.vision.transforms.random_levels",
+    "RandomGrayscale": "domainkit.vision.transforms.grayscale",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
+    "RandomInvert": "domainkit.vision.transforms.random_levels",
+    "RandomIoUCrop": "domainkit.vision.transforms.iou_crop",
+    "RandomMixUpCutMix": "domainkit.vision.transforms.mix",
+    "RandomOrder": "domainkit.vision.transforms.containers",
+    "RandomPhotometricDistort": "domainkit.vision.transforms.photometric_distort",
+    "RandomPosterize": "domainkit.vision.transforms.random_levels",
     "RandomResizedCrop": "domainkit.vision.transforms.random_resized_crop",
+    "RandomSolarize": "domainkit.vision.transforms.random_levels",
     "Resize": "domainkit.vision.transforms.resize",
+    "SanitizeBoundingBoxes": "domainkit.vision.transforms.sanitize",
+    "SanitizeKeyPoints": "domainkit.vision.transforms.sanitize",
+    "SetClampingMode": "domainkit.vision.transforms.box_care",
     "ToDtype": "domainkit.vision.transforms.to_dtype",
+    "ToImage": "domainkit.vision.transforms.convert",
+    "ToPILImage": "domainkit.vision.transforms.convert",
+    "ToPureTensor": "domainkit.vision.transforms.convert",
+    "ToTensor": "domainkit.vision.transforms.convert",
+    "TrivialAugmentWide": "domainkit.vision.transforms.rand_augment",
+    "UniformTemporalSubsample": "domainkit.vision.transforms.temporal",
 }
 
 __all__ = [
+    "AugMix",
+    "AutoAugment",
     "CenterCrop",
+    "ClampBoundingBoxes",
+    "ClampKeyPoints",
     "ColorJitter",
     "Compose",
+    "ConvertBoundingBoxFormat",
+    "ConvertImageDtype",
+    "CutMix",
+    "GaussianBlur",
+    "Grayscale",
+    "Identity",
+    "Lambda",
+    "MixUp",
     "Normalize",
+    "PILToTensor",
     "Pad",
+    "RGB",
+    "RandAugment",
+    "RandomAdjustSharpness",
+    "RandomApply",
+    "RandomAutocontrast",
+    "RandomChannelPermutation",
+    "RandomChoice",
     "RandomCrop",
+    "RandomEqualize",
+    "RandomGrayscale",
     "RandomHorizontalFlip",
+    "RandomInvert",
+    "RandomIoUCrop",
+    "RandomMixUpCutMix",
+    "RandomOrder",
+    "RandomPhotometricDistort",
+    "RandomPosterize",
     "RandomResizedCrop",
+    "RandomSolarize",
     "Resize",
+    "SanitizeBoundingBoxes",
+    "SanitizeKeyPoints",
+    "SetClampingMode",
     "ToDtype",
+    "ToImage",
+    "ToPILImage",
+    "ToPureTensor",
+    "ToTensor",
+    "TrivialAugmentWide",
+    "UniformTemporalSubsample",
 ]
 
 

@@ -24,6 +24,15 @@ from domainkit.vision.transforms.color import (
     adjust_hue,
     adjust_saturation,
 )
+from domainkit.vision.transforms.levels import (
+    autocontrast,
+    equalize,
+    grayscale,
+    invert,
+    permute,
+    posterize,
+    solarize,
+)
 
 __all__ = ["Code", "Colored", "Program", "run_program", "run_program_torch"]
 
@@ -53,6 +62,13 @@ STEPS: dict[int, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     Code.CONTRAST: adjust_contrast,
     Code.SATURATION: adjust_saturation,
     Code.HUE: adjust_hue,
+    Code.INVERT: invert,
+    Code.SOLARIZE: solarize,
+    Code.POSTERIZE: posterize,
+    Code.GRAYSCALE: grayscale,
+    Code.PERMUTE: permute,
+    Code.AUTOCONTRAST: autocontrast,
+    Code.EQUALIZE: equalize,
 }
 
 

@@ -10,14 +10,14 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import check_images, pixelwise
 
 __all__ = ["RandomHorizontalFlip"]
 
 
 @dataclass(frozen=True)
-class RandomHorizontalFlip(Transform):
+class RandomHorizontalFlip(Geometric):
     """Mirror every picture with probability ``p``, each by a draw of its own.
 
     Takes any dtype, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i], and gives the same form.
@@ -38,9 +38,8 @@ class RandomHorizontalFlip(Transform):
 
     p: float = 0.5
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
     random: ClassVar[bool] = True
+    clamps: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.p <= 1:
@@ -49,6 +48,13 @@ class RandomHorizontalFlip(Transform):
     def mask(self, draws: Draws) -> torch.Tensor:
         """bool [B] on the device of the sample ids: which pictures are mirrored."""
         return draws.uniform(1)[:, 0] < self.p
+
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        placed = window_placement(sizes, sizes)
+        mirrored = self.mask(draws).cpu()
+        placed.matrix[mirrored, 0, 0] = -1
+        placed.matrix[mirrored, 0, 2] = sizes[mirrored, 1].double()
+        return placed
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch.nn.functional import pad
 
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import as_padding, check_images, each_item
 
 __all__ = ["Pad"]
 
 
 @dataclass(frozen=True)
-class Pad(Transform):
+class Pad(Geometric):
     """Put a border of one value around every picture.
 
     Takes any dtype, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i].
@@ -40,13 +39,16 @@ class Pad(Transform):
     padding: int | tuple[int, ...]
     fill: float = 0
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
-
     def __post_init__(self) -> None:
         as_padding(self, self.padding)
         if not isinstance(self.padding, int):
             object.__setattr__(self, "padding", tuple(self.padding))
+
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        left, top, right, bottom = as_padding(self, self.padding)
+        after = sizes + torch.tensor([top + bottom, left + right])
+        corner = torch.tensor([-top, -left]).expand_as(sizes)
+        return window_placement(sizes, after, torch.cat([corner, after], 1))
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)

@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import (
     as_padding,
     as_size,
@@ -24,7 +24,7 @@ __all__ = ["RandomCrop"]
 
 
 @dataclass(frozen=True)
-class RandomCrop(Transform):
+class RandomCrop(Geometric):
     """Cut a window out of a random place of every picture, after a border has been added.
 
     Takes any dtype, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i], and gives a dense tensor
@@ -51,8 +51,6 @@ class RandomCrop(Transform):
     padding: int | tuple[int, ...] = 0
     fill: float = 0
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -80,6 +78,12 @@ class RandomCrop(Transform):
             )
         # a float64 product of 24 random bits is exact: the floor never reaches room + 1
         return (draws.uniform(2, device="cpu").double() * (room + 1)).floor().to(torch.int64)
+
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        left, top, _, _ = as_padding(self, self.padding)
+        after = torch.tensor(as_size(self, self.size)).expand_as(sizes)
+        corner = self.places(sizes, draws) - torch.tensor([top, left])
+        return window_placement(sizes, after, torch.cat([corner, after], 1))
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)

@@ -17,7 +17,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import (
     PIXELS,
     as_range,
@@ -34,7 +34,7 @@ _TRIES = 10
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop(Transform):
+class RandomResizedCrop(Geometric):
     """Cut a random window out of every picture and resize it.
 
     Takes uint8 or floating pictures, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i] ("nearest":
@@ -65,8 +65,6 @@ class RandomResizedCrop(Transform):
     interpolation: str = "bilinear"
     antialias: bool = True
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -101,6 +99,10 @@ class RandomResizedCrop(Transform):
         window = torch.where(none_fits, central, window)
         corner = torch.where(none_fits, ((full - central) / 2).floor(), corner)
         return torch.cat([corner, window], 1).to(torch.int64)
+
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        after = torch.tensor(as_size(self, self.size)).expand_as(sizes)
+        return window_placement(sizes, after, self.boxes(sizes, draws))
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=None if self.interpolation == "nearest" else PIXELS)

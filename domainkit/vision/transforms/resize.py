@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import (
     PIXELS,
     as_size,
@@ -31,7 +31,7 @@ _MODES = ("bilinear", "bicubic", "nearest")
 
 
 @dataclass(frozen=True)
-class Resize(Transform):
+class Resize(Geometric):
     """Resize every picture.
 
     Takes uint8 or floating pictures, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i] ("nearest":
@@ -63,8 +63,7 @@ class Resize(Transform):
     max_size: int | None = None
     antialias: bool = True
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
+    clamps: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         pair = as_size(self, self.size)
@@ -87,6 +86,10 @@ class Resize(Transform):
         if self.max_size is not None and long > self.max_size:
             short, long = int(self.max_size * short / long), self.max_size
         return (short, long) if height <= width else (long, short)
+
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        after = [self.output_size(height, width) for height, width in sizes.tolist()]
+        return window_placement(sizes, torch.tensor(after, dtype=torch.int64).view(-1, 2))
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=None if self.interpolation == "nearest" else PIXELS)

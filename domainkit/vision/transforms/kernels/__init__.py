@@ -1,0 +1,1 @@
+"""Fused kernels, each in up to three forms: torch, Numba (CPU) and Triton (GPU)."""

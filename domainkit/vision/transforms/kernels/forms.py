@@ -1,0 +1,49 @@
+"""Which form of a kernel runs: the quickest that can, unless ``use_form`` says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from domainkit.errors import TransformError
+
+__all__ = ["FORMS", "chosen_form", "use_form"]
+
+FORMS = ("auto", "torch", "numba", "triton")
+_FORM: ContextVar[str] = ContextVar("domainkit_vision_form", default="auto")
+
+
+@contextmanager
+def use_form(form: str) -> Iterator[None]:
+    """Have the kernels of this thread (or task) run in one form, to compare or to find a fault.
+
+    Args:
+        form: "auto" takes the quickest that can do the work; "torch", "numba" or "triton" that
+            one. A form that cannot do a piece of work (another device or dtype) leaves it to torch.
+
+    Raises:
+        TransformError: no such form.
+
+    Example:
+        >>> with use_form("torch"):
+        ...     chosen_form()
+        'torch'
+    """
+    if form not in FORMS:
+        raise TransformError(f"use_form takes {', '.join(FORMS)}, got {form!r}")
+    token = _FORM.set(form)
+    try:
+        yield
+    finally:
+        _FORM.reset(token)
+
+
+def chosen_form() -> str:
+    """What ``use_form`` says here; "auto" where nobody said anything.
+
+    Example:
+        >>> chosen_form()
+        'auto'
+    """
+    return _FORM.get()
