@@ -16,7 +16,6 @@ import numpy as np
 from numba import njit
 
 from domainkit.vision.transforms.kernels._numba_steps import (
-    TO_UNIT,
     block_step,
     grey_total,
     least_and_most,
@@ -57,7 +56,9 @@ def _write_levels(line: Any, row: Any, step: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _write_floats(line: Any, row: Any, step: int, unit: Any, mean: Any, std: Any, norm: bool) -> None:
+def _write_floats(
+    line: Any, row: Any, step: int, unit: Any, mean: Any, std: Any, norm: bool
+) -> None:
     if step != 1:
         for i in range(line.size):
             v = line[i] * unit
