@@ -1,7 +1,7 @@
 """Colour steps on a block of pixels, compiled by Numba: what ``color`` and ``levels`` do in torch.
 
-A block is three lines of float32 that stay in the processor's nearest cache; every step runs over them once,
-in loops without branches, which LLVM turns into vector code. ``whole`` says that the pictures are
+A block is three lines of float32 that stay in the processor's nearest cache; every step runs over
+them once, in loops without branches, which LLVM turns into vector code. ``whole`` says that the pictures are
 uint8: values are 0..255 then, and cut to whole levels after each step. Products and sums are made
 one by one, in the order of the reference, so that results have its bits.
 
@@ -173,8 +173,11 @@ def _look_up(line: Any, table: Any, whole: bool) -> None:
 def block_step(
     work: Any, m: int, n: int, code: int, amount: Any, facts: Any, tables: Any, whole: bool
 ) -> None:
-    """One step on the first ``m`` numbers of ``n`` lines of ``work``. ``facts`` [3, 2] and ``tables`` [3, 256] are the picture's own:
-    mean grey (contrast), least and most (autocontrast), new levels (equalize)."""
+    """One step on the first ``m`` numbers of ``n`` lines of ``work``.
+
+    ``facts`` [3, 2] and ``tables`` [3, 256] are the picture's own: mean grey (contrast), least and
+    most (autocontrast), new levels (equalize).
+    """
     if code == 1:
         for c in range(n):
             _scale(work[c][:m], amount, whole)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ def in_parts(work: Callable[[int, int], object], sizes: Sequence[int] | np.ndarr
         return
     inner = np.searchsorted(ends, [total * i // threads for i in range(1, threads)]) + 1
     cuts = [0, *(int(c) for c in inner), count]
-    parts = [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+    parts = [(a, b) for a, b in pairwise(cuts) if a < b]
     try:
         others = [_threads(os.getpid()).submit(work, a, b) for a, b in parts[1:]]
     except RuntimeError:  # the interpreter is about to end, or no thread is to be had
