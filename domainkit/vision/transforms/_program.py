@@ -17,7 +17,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
-from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
+from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise, put_rows
 from domainkit.vision.transforms.color import (
     adjust_brightness,
     adjust_contrast,
@@ -141,5 +141,5 @@ def _in_order(x: torch.Tensor, codes: torch.Tensor, amounts: torch.Tensor) -> to
             for part in rows.split(block):
                 there = part.to(x.device)
                 done = STEPS[code](out.index_select(0, there), strength[part])
-                out.index_copy_(0, there, done)
+                put_rows(out, part, done)
     return out
