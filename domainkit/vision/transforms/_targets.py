@@ -17,6 +17,7 @@ from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import per_frame
 from domainkit.vision.transforms._images import item_sizes
 from domainkit.vision.transforms._rows import Rows, is_tv, plain, wrap_like
+from domainkit.vision.transforms._shifts import shift_boxes, shift_points
 from domainkit.vision.transforms.boxes import clamp_boxes, is_rotated, map_boxes, to_dtype_of
 from domainkit.vision.transforms.keypoints import map_keypoints
 from domainkit.vision.transforms.masks import move_masks
@@ -24,7 +25,7 @@ from domainkit.vision.transforms.masks import move_masks
 if TYPE_CHECKING:
     from domainkit.vision.transforms._geometry import Geometric, Placement
 
-__all__ = ["NAMES", "box_rows", "find", "follow", "sizes_of", "targets_in"]
+__all__ = ["NAMES", "box_rows", "find", "follow", "refuse", "sizes_of", "targets_in"]
 
 NAMES = {
     "Boxes": ("boxes", "bboxes"),
@@ -108,21 +109,36 @@ def follow(
     """
     place = op.place(sizes, draws)
     found = targets_in(batch, op.field)
-    if place is None:
-        if found:
-            raise TransformError(
-                f"{type(op).__name__} moves every pixel by itself: {', '.join(map(repr, found))} "
-                "cannot follow. Leave it out, or these fields"
-            )
-        return {}, sizes
+    if place is None and found and not hasattr(op, "displacements"):
+        refuse(op, batch)
     new = {}
     for name, kind in found.items():
         if kind == "Mask":
             new[name] = _masks(op, name, batch[name], sizes, draws)
-        elif len(sizes):
+        elif len(sizes) and place is None:
+            new[name] = _shifted(op, name, batch[name], sizes, draws)
+        elif len(sizes) and place is not None:
             move = _boxes if kind == "Boxes" else _points
             new[name] = move(op, name, batch[name], place)
-    return new, place.sizes
+    return new, sizes if place is None else place.sizes
+
+
+def refuse(op: Any, batch: Mapping[str, Any]) -> None:
+    """TransformError if the batch has targets, for a transform that cannot carry any."""
+    found = targets_in(batch, op.field)
+    if found:
+        raise TransformError(
+            f"{type(op).__name__} moves pixels: {', '.join(map(repr, found))} cannot follow. "
+            "Leave it out, or these fields"
+        )
+
+
+def _shifted(op: Any, name: str, value: Any, sizes: torch.Tensor, draws: Draws) -> Any:
+    if targets_in({name: value}, op.field)[name] == "Boxes":
+        rows, format = box_rows(name, value, len(sizes))
+        return rows.back(shift_boxes(op, rows, format, sizes, draws), sizes=sizes)
+    rows = _point_rows(name, value, len(sizes))
+    return rows.back(shift_points(op, rows, sizes, draws), sizes=sizes)
 
 
 def _boxes(op: Geometric, name: str, value: Any, place: Placement) -> Any:
@@ -142,15 +158,20 @@ def _boxes(op: Geometric, name: str, value: Any, place: Placement) -> Any:
 
 
 def _points(op: Geometric, name: str, value: Any, place: Placement) -> Any:
-    rows = Rows.of(name, value, len(place.sizes))
-    if rows.values.shape[-1] != 2:
-        raise TransformError(f"{name!r} must hold points [..., 2], got {tuple(rows.values.shape)}")
+    rows = _point_rows(name, value, len(place.sizes))
     forward, _ = _forward(place)
     mirrored = None
     if place.window:
         mirrored = rows.per_row(place.matrix[:, [0, 1], [0, 1]] < 0)
     moved = map_keypoints(rows.values, rows.per_row(forward), mirrored)
     return rows.back(moved, sizes=place.sizes)
+
+
+def _point_rows(name: str, value: Any, batch: int) -> Rows:
+    rows = Rows.of(name, value, batch)
+    if rows.values.shape[-1] != 2:
+        raise TransformError(f"{name!r} must hold points [..., 2], got {tuple(rows.values.shape)}")
+    return rows
 
 
 def _masks(op: Geometric, name: str, value: Any, sizes: torch.Tensor, draws: Draws) -> Any:
