@@ -22,24 +22,12 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.affine import Affine, RandomAffine
     from domainkit.vision.transforms.aug_mix import AugMix
     from domainkit.vision.transforms.auto_augment import AutoAugment
-    from domainkit.vision.transforms.box_care import (
-        ClampBoundingBoxes,
-        ClampKeyPoints,
-        ConvertBoundingBoxFormat,
-        SetClampingMode,
-    )
+    from domainkit.vision.transforms.box_care import ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, SetClampingMode
     from domainkit.vision.transforms.center_crop import CenterCrop
     from domainkit.vision.transforms.channels_before_time import ChannelsBeforeTime
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
-    from domainkit.vision.transforms.convert import (
-        ConvertImageDtype,
-        PILToTensor,
-        ToImage,
-        ToPILImage,
-        ToPureTensor,
-        ToTensor,
-    )
+    from domainkit.vision.transforms.convert import ConvertImageDtype, PILToTensor, ToImage, ToPILImage, ToPureTensor, ToTensor
     from domainkit.vision.transforms.elastic import ElasticTransform
     from domainkit.vision.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
     from domainkit.vision.transforms.gaussian_blur import GaussianBlur
@@ -54,25 +42,12 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
     from domainkit.vision.transforms.perspective import RandomPerspective
-    from domainkit.vision.transforms.photometric_distort import (
-        RandomChannelPermutation,
-        RandomPhotometricDistort,
-    )
+    from domainkit.vision.transforms.photometric_distort import RandomChannelPermutation, RandomPhotometricDistort
     from domainkit.vision.transforms.rand_augment import RandAugment, TrivialAugmentWide
     from domainkit.vision.transforms.random_crop import RandomCrop
     from domainkit.vision.transforms.random_erasing import RandomErasing
-    from domainkit.vision.transforms.random_levels import (
-        RandomAutocontrast,
-        RandomEqualize,
-        RandomInvert,
-        RandomPosterize,
-        RandomSolarize,
-    )
-    from domainkit.vision.transforms.random_resize import (
-        RandomResize,
-        RandomShortestSize,
-        ScaleJitter,
-    )
+    from domainkit.vision.transforms.random_levels import RandomAutocontrast, RandomEqualize, RandomInvert, RandomPosterize, RandomSolarize
+    from domainkit.vision.transforms.random_resize import RandomResize, RandomShortestSize, ScaleJitter
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
     from domainkit.vision.transforms.rgb import RGB
