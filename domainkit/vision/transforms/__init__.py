@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.transform import Compose
+    from domainkit.vision.transforms.affine import Affine, RandomAffine
     from domainkit.vision.transforms.aug_mix import AugMix
     from domainkit.vision.transforms.auto_augment import AutoAugment
     from domainkit.vision.transforms.box_care import (
@@ -38,14 +39,17 @@ if TYPE_CHECKING:
         ToPureTensor,
         ToTensor,
     )
-    from domainkit.vision.transforms.flip import RandomHorizontalFlip
+    from domainkit.vision.transforms.elastic import ElasticTransform
+    from domainkit.vision.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
     from domainkit.vision.transforms.gaussian_blur import GaussianBlur
     from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
     from domainkit.vision.transforms.identity import Identity, Lambda
     from domainkit.vision.transforms.iou_crop import RandomIoUCrop
     from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
+    from domainkit.vision.transforms.multi_crop import FiveCrop, TenCrop
     from domainkit.vision.transforms.normalize import Normalize
     from domainkit.vision.transforms.pad import Pad
+    from domainkit.vision.transforms.perspective import RandomPerspective
     from domainkit.vision.transforms.photometric_distort import (
         RandomChannelPermutation,
         RandomPhotometricDistort,
@@ -59,15 +63,23 @@ if TYPE_CHECKING:
         RandomPosterize,
         RandomSolarize,
     )
+    from domainkit.vision.transforms.random_resize import (
+        RandomResize,
+        RandomShortestSize,
+        ScaleJitter,
+    )
     from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
     from domainkit.vision.transforms.resize import Resize
     from domainkit.vision.transforms.rgb import RGB
+    from domainkit.vision.transforms.rotation import RandomRotation, Rotate
     from domainkit.vision.transforms.sanitize import SanitizeBoundingBoxes, SanitizeKeyPoints
     from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
     from domainkit.vision.transforms.temporal import UniformTemporalSubsample
     from domainkit.vision.transforms.to_dtype import ToDtype
+    from domainkit.vision.transforms.zoom_out import RandomZoomOut
 
 _HOME = {  # public name -> the module that defines it
+    "Affine": "domainkit.vision.transforms.affine",
     "AugMix": "domainkit.vision.transforms.aug_mix",
     "AutoAugment": "domainkit.vision.transforms.auto_augment",
     "CenterCrop": "domainkit.vision.transforms.center_crop",
@@ -78,6 +90,8 @@ _HOME = {  # public name -> the module that defines it
     "ConvertBoundingBoxFormat": "domainkit.vision.transforms.box_care",
     "ConvertImageDtype": "domainkit.vision.transforms.convert",
     "CutMix": "domainkit.vision.transforms.mix",
+    "ElasticTransform": "domainkit.vision.transforms.elastic",
+    "FiveCrop": "domainkit.vision.transforms.multi_crop",
     "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
     "Grayscale": "domainkit.vision.transforms.grayscale",
     "Identity": "domainkit.vision.transforms.identity",
@@ -89,6 +103,7 @@ _HOME = {  # public name -> the module that defines it
     "RGB": "domainkit.vision.transforms.rgb",
     "RandAugment": "domainkit.vision.transforms.rand_augment",
     "RandomAdjustSharpness": "domainkit.vision.transforms.sharpness",
+    "RandomAffine": "domainkit.vision.transforms.affine",
     "RandomApply": "domainkit.vision.transforms.containers",
     "RandomAutocontrast": "domainkit.vision.transforms.random_levels",
     "RandomChannelPermutation": "domainkit.vision.transforms.photometric_distort",
@@ -101,14 +116,23 @@ _HOME = {  # public name -> the module that defines it
     "RandomIoUCrop": "domainkit.vision.transforms.iou_crop",
     "RandomMixUpCutMix": "domainkit.vision.transforms.mix",
     "RandomOrder": "domainkit.vision.transforms.containers",
+    "RandomPerspective": "domainkit.vision.transforms.perspective",
     "RandomPhotometricDistort": "domainkit.vision.transforms.photometric_distort",
     "RandomPosterize": "domainkit.vision.transforms.random_levels",
+    "RandomResize": "domainkit.vision.transforms.random_resize",
     "RandomResizedCrop": "domainkit.vision.transforms.random_resized_crop",
+    "RandomRotation": "domainkit.vision.transforms.rotation",
+    "RandomShortestSize": "domainkit.vision.transforms.random_resize",
     "RandomSolarize": "domainkit.vision.transforms.random_levels",
+    "RandomVerticalFlip": "domainkit.vision.transforms.flip",
+    "RandomZoomOut": "domainkit.vision.transforms.zoom_out",
     "Resize": "domainkit.vision.transforms.resize",
+    "Rotate": "domainkit.vision.transforms.rotation",
     "SanitizeBoundingBoxes": "domainkit.vision.transforms.sanitize",
     "SanitizeKeyPoints": "domainkit.vision.transforms.sanitize",
+    "ScaleJitter": "domainkit.vision.transforms.random_resize",
     "SetClampingMode": "domainkit.vision.transforms.box_care",
+    "TenCrop": "domainkit.vision.transforms.multi_crop",
     "ToDtype": "domainkit.vision.transforms.to_dtype",
     "ToImage": "domainkit.vision.transforms.convert",
     "ToPILImage": "domainkit.vision.transforms.convert",
@@ -119,6 +143,7 @@ _HOME = {  # public name -> the module that defines it
 }
 
 __all__ = [
+    "Affine",
     "AugMix",
     "AutoAugment",
     "CenterCrop",
@@ -129,6 +154,8 @@ __all__ = [
     "ConvertBoundingBoxFormat",
     "ConvertImageDtype",
     "CutMix",
+    "ElasticTransform",
+    "FiveCrop",
     "GaussianBlur",
     "Grayscale",
     "Identity",
@@ -140,6 +167,7 @@ __all__ = [
     "RGB",
     "RandAugment",
     "RandomAdjustSharpness",
+    "RandomAffine",
     "RandomApply",
     "RandomAutocontrast",
     "RandomChannelPermutation",
@@ -152,14 +180,23 @@ __all__ = [
     "RandomIoUCrop",
     "RandomMixUpCutMix",
     "RandomOrder",
+    "RandomPerspective",
     "RandomPhotometricDistort",
     "RandomPosterize",
+    "RandomResize",
     "RandomResizedCrop",
+    "RandomRotation",
+    "RandomShortestSize",
     "RandomSolarize",
+    "RandomVerticalFlip",
+    "RandomZoomOut",
     "Resize",
+    "Rotate",
     "SanitizeBoundingBoxes",
     "SanitizeKeyPoints",
+    "ScaleJitter",
     "SetClampingMode",
+    "TenCrop",
     "ToDtype",
     "ToImage",
     "ToPILImage",

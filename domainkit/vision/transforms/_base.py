@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 
 from domainkit.draws import Draws
-from domainkit.transform import Transform
+from domainkit.transform import Transform, replace_fields
+from domainkit.vision.transforms._rows import plain, wrap_like
 
 __all__ = ["ImageTransform", "per_frame"]
 
@@ -17,15 +19,33 @@ class ImageTransform(Transform):
 
     A subclass writes ``apply(x, draws)`` for a dense batch [B, C, H, W] or a ``Ragged`` of
     pictures. Videos come to it as [B * T, C, H, W], with each sample's id T times in the draws.
+
+    A picture of torchvision's type in a mapping comes back as such. Where ``moves`` is set (and in
+    geometry that is no ``Geometric``), boxes, masks and keypoints beside the picture are refused,
+    as they would not follow.
     """
 
     field: ClassVar[str] = "image"
     kind: ClassVar[str] = "color"
+    moves: ClassVar[bool] = False
 
     def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
         if isinstance(batch, torch.Tensor) and batch.ndim == 5:
             return per_frame(self, batch, self._draws(batch, draws))
         return super().__call__(batch, draws)
+
+    def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
+        if self.moves or self.kind == "geometry":
+            from domainkit.vision.transforms._targets import refuse
+
+            refuse(self, batch)
+        return replace_fields(batch, {self.field: self._picture(batch[self.field], draws)})
+
+    def _picture(self, value: Any, draws: Draws) -> Any:
+        """The new value of a mapping's picture field: pictures or clips, wrapped as they came."""
+        x = plain(value)
+        clips = isinstance(x, torch.Tensor) and x.ndim == 5
+        return wrap_like(per_frame(self, x, draws) if clips else self.apply(x, draws), value)
 
 
 def per_frame(op: Transform, clips: torch.Tensor, draws: Draws) -> Any:
@@ -34,6 +54,8 @@ def per_frame(op: Transform, clips: torch.Tensor, draws: Draws) -> Any:
     ids = draws.ids.repeat_interleave(frames)
     expanded = Draws(draws.seed, draws.epoch, ids, draws.op, draws.depth)
     done = op.apply(clips.flatten(0, 1), expanded)
+    if isinstance(done, tuple):  # several crops
+        return tuple(crop.unflatten(0, (len(clips), frames)) for crop in done)
     if isinstance(done, torch.Tensor):
         return done.unflatten(0, (len(clips), frames))
     return done

@@ -17,6 +17,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.vision.transforms._arguments import as_interpolation
 from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import (
     PIXELS,
@@ -26,7 +27,7 @@ from domainkit.vision.transforms._images import (
     item_sizes,
     join,
 )
-from domainkit.vision.transforms.resize import check_interpolation, resize, resize_into
+from domainkit.vision.transforms.resize import MODES, resize, resize_into
 
 __all__ = ["RandomResizedCrop"]
 
@@ -44,7 +45,7 @@ class RandomResizedCrop(Geometric):
         size: (height, width) in pixels, or an int: a square.
         scale: range of the window's area as a share of the picture's.
         ratio: range of the window's width / height, uniform in its logarithm.
-        interpolation: "bilinear", "bicubic" or "nearest".
+        interpolation: "bilinear", "bicubic", "nearest" or "nearest-exact".
         antialias: widen the filter when a window shrinks (not for "nearest").
 
     Exactness: the windows follow the distribution of torchvision's; the pixels are those of
@@ -73,7 +74,8 @@ class RandomResizedCrop(Geometric):
             object.__setattr__(self, "size", pair)  # a list from a recipe becomes a tuple
         object.__setattr__(self, "scale", as_range(self, "scale", self.scale))
         object.__setattr__(self, "ratio", as_range(self, "ratio", self.ratio))
-        check_interpolation(self, self.interpolation)
+        mode = as_interpolation(self, self.interpolation, MODES)
+        object.__setattr__(self, "interpolation", mode)
 
     def boxes(self, sizes: torch.Tensor, draws: Draws) -> torch.Tensor:
         """int64 [B, 4] on the host: top, left, height and width of each window, in pixels.
@@ -105,7 +107,7 @@ class RandomResizedCrop(Geometric):
         return window_placement(sizes, after, self.boxes(sizes, draws))
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        check_images(self, x, dtypes=None if self.interpolation == "nearest" else PIXELS)
+        check_images(self, x, dtypes=None if self.interpolation.startswith("nearest") else PIXELS)
         size = as_size(self, self.size)
         if len(x) == 0:
             return x.new_empty(0, x.shape[1], *size) if isinstance(x, torch.Tensor) else x

@@ -26,7 +26,7 @@ def compiled(name: str) -> Callable[..., Any]:
     )
 
 
-def warp_bilinear(  # noqa: PLR0912, PLR0915
+def warp_bilinear(  # noqa: PLR0912, PLR0915, PLR0917
     source: np.ndarray,
     source_at: np.ndarray,
     source_shape: np.ndarray,
@@ -160,7 +160,7 @@ def warp_bilinear(  # noqa: PLR0912, PLR0915
                         out[put + j * put_x] = value
 
 
-def warp_nearest(
+def warp_nearest(  # noqa: PLR0917
     source: np.ndarray,
     source_at: np.ndarray,
     source_shape: np.ndarray,
