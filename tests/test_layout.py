@@ -226,12 +226,9 @@ def test_transforms_need_torch_and_numpy_only():
         name = found.what.split(".")[0]
         if room(dotted(found.file)) != "D.transforms" or name in sys.stdlib_module_names:
             continue
-        later = (
-            {"tokenizers", "numba", "triton", "PIL", "torchvision", "simplejpeg"}
-            if found.when != "first"
-            else set()
-        )
-        assert name in {"torch", "numpy"} | later, found
+        later = {"tokenizers", "numba", "triton", "PIL", "simplejpeg", "torchvision"}
+        allowed = {"torch", "numpy"} | (later if found.when != "first" else set())
+        assert name in allowed, found
 
 
 def test_light_rooms_load_nothing_heavy():

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         SetClampingMode,
     )
     from domainkit.vision.transforms.center_crop import CenterCrop
+    from domainkit.vision.transforms.channels_before_time import ChannelsBeforeTime
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
     from domainkit.vision.transforms.convert import (
@@ -42,9 +43,12 @@ if TYPE_CHECKING:
     from domainkit.vision.transforms.elastic import ElasticTransform
     from domainkit.vision.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
     from domainkit.vision.transforms.gaussian_blur import GaussianBlur
+    from domainkit.vision.transforms.gaussian_noise import GaussianNoise
     from domainkit.vision.transforms.grayscale import Grayscale, RandomGrayscale
     from domainkit.vision.transforms.identity import Identity, Lambda
     from domainkit.vision.transforms.iou_crop import RandomIoUCrop
+    from domainkit.vision.transforms.jpeg import JPEG
+    from domainkit.vision.transforms.linear_transformation import LinearTransformation
     from domainkit.vision.transforms.mix import CutMix, MixUp, RandomMixUpCutMix
     from domainkit.vision.transforms.multi_crop import FiveCrop, TenCrop
     from domainkit.vision.transforms.normalize import Normalize
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     )
     from domainkit.vision.transforms.rand_augment import RandAugment, TrivialAugmentWide
     from domainkit.vision.transforms.random_crop import RandomCrop
+    from domainkit.vision.transforms.random_erasing import RandomErasing
     from domainkit.vision.transforms.random_levels import (
         RandomAutocontrast,
         RandomEqualize,
@@ -83,6 +88,7 @@ _HOME = {  # public name -> the module that defines it
     "AugMix": "domainkit.vision.transforms.aug_mix",
     "AutoAugment": "domainkit.vision.transforms.auto_augment",
     "CenterCrop": "domainkit.vision.transforms.center_crop",
+    "ChannelsBeforeTime": "domainkit.vision.transforms.channels_before_time",
     "ClampBoundingBoxes": "domainkit.vision.transforms.box_care",
     "ClampKeyPoints": "domainkit.vision.transforms.box_care",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
@@ -93,9 +99,12 @@ _HOME = {  # public name -> the module that defines it
     "ElasticTransform": "domainkit.vision.transforms.elastic",
     "FiveCrop": "domainkit.vision.transforms.multi_crop",
     "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
+    "GaussianNoise": "domainkit.vision.transforms.gaussian_noise",
     "Grayscale": "domainkit.vision.transforms.grayscale",
     "Identity": "domainkit.vision.transforms.identity",
+    "JPEG": "domainkit.vision.transforms.jpeg",
     "Lambda": "domainkit.vision.transforms.identity",
+    "LinearTransformation": "domainkit.vision.transforms.linear_transformation",
     "MixUp": "domainkit.vision.transforms.mix",
     "Normalize": "domainkit.vision.transforms.normalize",
     "PILToTensor": "domainkit.vision.transforms.convert",
@@ -110,6 +119,7 @@ _HOME = {  # public name -> the module that defines it
     "RandomChoice": "domainkit.vision.transforms.containers",
     "RandomCrop": "domainkit.vision.transforms.random_crop",
     "RandomEqualize": "domainkit.vision.transforms.random_levels",
+    "RandomErasing": "domainkit.vision.transforms.random_erasing",
     "RandomGrayscale": "domainkit.vision.transforms.grayscale",
     "RandomHorizontalFlip": "domainkit.vision.transforms.flip",
     "RandomInvert": "domainkit.vision.transforms.random_levels",
@@ -147,6 +157,7 @@ __all__ = [
     "AugMix",
     "AutoAugment",
     "CenterCrop",
+    "ChannelsBeforeTime",
     "ClampBoundingBoxes",
     "ClampKeyPoints",
     "ColorJitter",
@@ -157,9 +168,12 @@ __all__ = [
     "ElasticTransform",
     "FiveCrop",
     "GaussianBlur",
+    "GaussianNoise",
     "Grayscale",
     "Identity",
+    "JPEG",
     "Lambda",
+    "LinearTransformation",
     "MixUp",
     "Normalize",
     "PILToTensor",
@@ -174,6 +188,7 @@ __all__ = [
     "RandomChoice",
     "RandomCrop",
     "RandomEqualize",
+    "RandomErasing",
     "RandomGrayscale",
     "RandomHorizontalFlip",
     "RandomInvert",

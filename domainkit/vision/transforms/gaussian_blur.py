@@ -13,6 +13,7 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, as_range, check_images, pixelwise
+from domainkit.vision.transforms.kernels.forms import numba_can
 
 __all__ = ["GaussianBlur", "gaussian_blur", "gaussian_weights"]
 
@@ -115,7 +116,7 @@ def gaussian_blur(
         return x
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     across, down = (gaussian_weights(size, sigma.to(dtype)) for size in kernel_size)
-    return _blur_torch(x, across, down)
+    return _blur_numba(x, across, down) if numba_can(x) else _blur_torch(x, across, down)
 
 
 def _blur_torch(x: torch.Tensor, across: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
@@ -131,6 +132,25 @@ def _blur_torch(x: torch.Tensor, across: torch.Tensor, down: torch.Tensor) -> to
         work = _taps(work.index_select(3, columns), across[part], 3)
         work = _taps(work.index_select(2, rows), down[part], 2)
         out[part] = work.round_() if x.dtype == torch.uint8 else work
+    return out
+
+
+def _blur_numba(x: torch.Tensor, across: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+    """uint8 and float32 on a CPU: the same bits."""
+    from domainkit.vision.transforms.kernels.numba_filters import compiled
+
+    out = torch.empty(x.shape, dtype=x.dtype)
+    compiled("blur")(
+        x.contiguous().numpy(),
+        out.numpy(),
+        across.contiguous().numpy(),
+        down.contiguous().numpy(),
+        _mirrored(x.shape[3], across.shape[1] // 2).numpy(),
+        _mirrored(x.shape[2], down.shape[1] // 2).numpy(),
+        x.dtype == torch.uint8,
+        0,
+        len(x),
+    )
     return out
 
 

@@ -16,6 +16,7 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
+from domainkit.vision.transforms.kernels.forms import numba_can
 from domainkit.vision.transforms.random_levels import check_probability
 
 __all__ = ["RandomAdjustSharpness", "adjust_sharpness"]
@@ -85,9 +86,29 @@ def adjust_sharpness(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         return _adjust(x, factor.to(x.device))
     (rows,) = torch.nonzero(factor != 1, as_tuple=True)
     out = x.clone(memory_format=torch.contiguous_format)
+    if numba_can(x):
+        _adjust_numba(x, factor, rows, out)
+        return out
     for row in rows.split(1):  # one picture stays in the cache
         out[row] = _adjust(x[row], factor[row])
     return out
+
+
+def _adjust_numba(
+    x: torch.Tensor, factor: torch.Tensor, rows: torch.Tensor, out: torch.Tensor
+) -> None:
+    """Pictures ``rows``, uint8 or float32 on a CPU, into ``out``: the bits of ``_adjust``."""
+    from domainkit.vision.transforms.kernels.numba_filters import compiled
+
+    compiled("sharpen")(
+        x.contiguous().numpy(),
+        out.numpy(),
+        rows.numpy(),
+        (1 - factor.double()).float().contiguous().numpy(),
+        x.dtype == torch.uint8,
+        0,
+        len(rows),
+    )
 
 
 def _adjust(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import scipy.ndimage
 import scipy.stats
 import torch
 import torchvision.transforms.v2.functional as F
-from support.pictures import check_alone_or_together, needs_cuda, photos, varied
+from support.pictures import check_alone_or_together, needs_cuda, photos, to_dtype, varied
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
@@ -18,6 +18,7 @@ from domainkit.ragged import Ragged
 from domainkit.transform import Transform
 from domainkit.vision.transforms import GaussianBlur, RandomAdjustSharpness
 from domainkit.vision.transforms.gaussian_blur import gaussian_blur
+from domainkit.vision.transforms.kernels.forms import use_form
 from domainkit.vision.transforms.sharpness import adjust_sharpness
 
 SIZES = [(40, 31), (3, 3), (4, 3), (2, 9), (9, 1), (1, 1)]
@@ -120,6 +121,19 @@ def test_alone_or_together(op: Transform, dtype: torch.dtype) -> None:
     many = op(varied(6, 3, dtype), draws)
     assert isinstance(many, Ragged) and many.dtype == dtype
     assert op(x[:0]).shape == (0, *x.shape[1:])
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_both_forms_give_the_same_bits(dtype: torch.dtype) -> None:
+    draws = Draws(0, 0, torch.arange(9))
+    whole = [photos(9, 3, dtype), photos(9, 1, dtype).transpose(2, 3)]
+    whole += [to_dtype(noise(h, w), dtype) for h, w in SIZES]
+    for op in (*OPS, GaussianBlur(23, (0.1, 9.0)), RandomAdjustSharpness(0.3, 0.5)):
+        for x in whole:
+            with use_form("torch"):
+                want = op(x, draws)
+            with use_form("numba"):
+                assert torch.equal(op(x, draws), want)
 
 
 @pytest.mark.parametrize(
