@@ -43,9 +43,7 @@ class ImageTransform(Transform):
 
     def _picture(self, value: Any, draws: Draws) -> Any:
         """The new value of a mapping's picture field: pictures or clips, wrapped as they came."""
-        x = plain(value)
-        clips = isinstance(x, torch.Tensor) and x.ndim == 5
-        return wrap_like(per_frame(self, x, draws) if clips else self.apply(x, draws), value)
+        return wrap_like(self(plain(value), draws), value)
 
 
 def per_frame(op: Transform, clips: torch.Tensor, draws: Draws) -> Any:
