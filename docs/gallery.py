@@ -97,12 +97,13 @@ def demo(name: str, args: dict[str, Any]) -> tuple[list[torch.Tensor], list[torc
     batch: dict[str, Any] = {"image": photo().expand(DRAWS, -1, -1, -1).contiguous()}
     if isinstance(op, T.MixUp | T.CutMix):  # two different pictures make a mixture visible
         batch["image"][1::2] = batch["image"][1::2].flip(1)
-        batch["label"] = torch.arange(DRAWS)
+        batch = {"image": batch["image"] / 255, "label": torch.arange(DRAWS)}
     elif op.kind == "geometry" and name != "ElasticTransform":
         boxes = torch.tensor(FACE).expand(DRAWS, 1, 4).reshape(DRAWS, 4)
         batch["boxes"] = Ragged.from_shapes(boxes.contiguous(), [1] * DRAWS)
     done = op(batch, Draws(seed=3, epoch=0, ids=torch.arange(DRAWS)))
-    pictures = [p.expand(3, -1, -1) for p in done["image"]]
+    shown = [p if p.dtype == torch.uint8 else (p * 255).round().byte() for p in done["image"]]
+    pictures = [p.expand(3, -1, -1) for p in shown]
     return pictures, list(done.get("boxes", []))
 
 
