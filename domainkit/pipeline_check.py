@@ -34,7 +34,11 @@ def check_pipeline(steps: Iterable[Transform], features: Mapping[str, Feature]) 
     sound = features.get("audio")
     if isinstance(sound, Audio):
         _check_rates(steps, sound)
-    moving = [step for step in steps if getattr(step, "kind", None) == "geometry"]
+    moving = [
+        step
+        for step in steps
+        if getattr(step, "kind", None) == "geometry" or getattr(step, "moves", False)
+    ]
     if moving:
         for name, feature in features.items():
             if isinstance(feature, (Boxes, Mask)):

@@ -16,8 +16,8 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.transform import Transform, replace_fields
-from domainkit.vision.transforms._base import ImageTransform, per_frame
-from domainkit.vision.transforms._rows import plain, wrap_like
+from domainkit.vision.transforms._base import ImageTransform
+from domainkit.vision.transforms._rows import plain
 from domainkit.vision.transforms._targets import NAMES, follow, sizes_of, targets_in
 
 __all__ = ["Geometric", "Placement", "window_placement"]
@@ -84,12 +84,10 @@ class Geometric(ImageTransform):
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
         """Transform the picture, and everything that lies on it."""
-        x = plain(batch[self.field])
-        clips = isinstance(x, torch.Tensor) and x.ndim == 5
-        moved = per_frame(self, x, draws) if clips else self.apply(x, draws)
-        new = {self.field: wrap_like(moved, batch[self.field])}
+        new = {self.field: self._picture(batch[self.field], draws)}
         if targets_in(batch, self.field):
-            new |= follow(self, batch, sizes_of(x), draws)[0]
+            sizes = sizes_of(plain(batch[self.field]))
+            new |= follow(self, batch, sizes, draws)[0]
         return replace_fields(batch, new)
 
 

@@ -74,6 +74,7 @@ class AugMix(ImageTransform):
     fill: float | tuple[float, ...] | None = None
 
     random: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_warp(self)

@@ -139,6 +139,7 @@ class AutoAugment(ImageTransform):
     fill: float | tuple[float, ...] | None = None
 
     random: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_warp(self)

@@ -21,6 +21,7 @@ from domainkit.ragged import Ragged
 from domainkit.transform import Transform, replace_fields
 from domainkit.vision.transforms._gamma import betas
 from domainkit.vision.transforms._images import FLOATS
+from domainkit.vision.transforms._targets import refuse
 
 __all__ = ["CutMix", "MixUp", "RandomMixUpCutMix", "cut_mix", "mix_labels", "mix_up"]
 
@@ -56,6 +57,7 @@ class _Mixing(Transform):
                 f"{type(self).__name__} mixes {self.label!r} too; the batch has "
                 f"{', '.join(map(repr, batch))}: name its labels with label=..."
             )
+        refuse(self, batch)
         x = self._checked(batch[self.field])
         labels = self._soft(batch[self.label], len(x))
         mixed, share = self.pictures(x, draws)

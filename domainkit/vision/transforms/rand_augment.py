@@ -70,6 +70,7 @@ class RandAugment(ImageTransform):
     fill: float | tuple[float, ...] | None = None
 
     random: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_warp(self, self.num_magnitude_bins)
@@ -123,6 +124,7 @@ class TrivialAugmentWide(ImageTransform):
     fill: float | tuple[float, ...] | None = None
 
     random: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_warp(self, self.num_magnitude_bins)

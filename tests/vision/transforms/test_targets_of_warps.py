@@ -159,3 +159,40 @@ def test_no_objects_at_all() -> None:
         assert out["boxes"].host_shapes.tolist() == [[0], [0]]
         assert out["keypoints"].shape == (2, 0, 2)
     assert wrapped(targets(photos(2)), 0)["boxes"].shape == (0, 4)
+
+
+def test_boxes_follow_a_grown_picture() -> None:
+    """Where torchvision's boxes lie up to a pixel beside the turned picture, ours lie on it."""
+    mask = torch.zeros(6, 96, 120, dtype=torch.uint8)
+    mask[:, 30:60, 20:90] = 1
+    boxes = torch.tensor([[20.0, 30, 90, 60]]).expand(6, 4)
+    op = T.RandomRotation((10, 80), expand=True)
+    out = op({"image": photos(6), "mask": mask, "boxes": boxes}, draws_of(6))
+    for box, turned in zip(out["boxes"], out["mask"], strict=True):
+        rows, columns = torch.nonzero(turned, as_tuple=True)
+        seen = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        assert (box - seen).abs().max() < 1.5  # a corner may not reach a pixel's centre
+        assert ((box - seen)[:2] + (box - seen)[2:]).abs().max() < 1.5
+
+
+@pytest.mark.parametrize("op", [T.AutoAugment(), T.RandAugment(), T.TrivialAugmentWide()])
+def test_automatic_augmentation_carries_nothing(op: Any) -> None:
+    with pytest.raises(TransformError, match="'mask' cannot follow"):
+        op({"image": photos(2), "mask": torch.zeros(2, 96, 120)})
+
+
+def test_mixing_carries_nothing() -> None:
+    batch = {"image": photos(2), "label": torch.tensor([0, 1]), "boxes": torch.zeros(2, 1, 4)}
+    with pytest.raises(TransformError, match="'boxes' cannot follow"):
+        T.MixUp(num_classes=2)(batch)
+
+
+def test_a_choice_of_geometry_per_sample() -> None:
+    batch, draws = targets(photos(7)), draws_of(7)
+    op = T.RandomApply([T.RandomHorizontalFlip(1.0)], p=0.5)
+    out, mask = op(batch, draws), op.mask(draws)
+    assert 0 < mask.sum() < 7
+    for i in range(7):
+        for name, value in wrapped(batch, i).items():
+            expected = F.horizontal_flip(value) if mask[i] else value
+            assert torch.allclose(torch.as_tensor(out[name][i]), expected, atol=1e-4), name
