@@ -39,6 +39,7 @@ class RandomHorizontalFlip(Geometric):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    clamps: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.p <= 1:
@@ -84,6 +85,7 @@ class RandomVerticalFlip(Geometric):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    clamps: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.p <= 1:

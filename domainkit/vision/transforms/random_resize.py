@@ -32,6 +32,7 @@ class _RandomSize(Geometric):
     antialias: bool
 
     random: ClassVar[bool] = True
+    clamps: ClassVar[bool] = False
 
     def output_sizes(self, sizes: torch.Tensor, draws: Draws) -> torch.Tensor:
         raise NotImplementedError

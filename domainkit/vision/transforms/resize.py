@@ -8,6 +8,7 @@ does it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch.nn.functional import interpolate
@@ -63,6 +64,8 @@ class Resize(Geometric):
     interpolation: str = "bilinear"
     max_size: int | None = None
     antialias: bool = True
+
+    clamps: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         pair = as_size(self, self.size)
