@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         SetClampingMode,
     )
     from domainkit.vision.transforms.center_crop import CenterCrop
+    from domainkit.vision.transforms.channels_before_time import ChannelsBeforeTime
     from domainkit.vision.transforms.color_jitter import ColorJitter
     from domainkit.vision.transforms.containers import RandomApply, RandomChoice, RandomOrder
     from domainkit.vision.transforms.convert import (
@@ -87,6 +88,7 @@ _HOME = {  # public name -> the module that defines it
     "AugMix": "domainkit.vision.transforms.aug_mix",
     "AutoAugment": "domainkit.vision.transforms.auto_augment",
     "CenterCrop": "domainkit.vision.transforms.center_crop",
+    "ChannelsBeforeTime": "domainkit.vision.transforms.channels_before_time",
     "ClampBoundingBoxes": "domainkit.vision.transforms.box_care",
     "ClampKeyPoints": "domainkit.vision.transforms.box_care",
     "ColorJitter": "domainkit.vision.transforms.color_jitter",
@@ -155,6 +157,7 @@ __all__ = [
     "AugMix",
     "AutoAugment",
     "CenterCrop",
+    "ChannelsBeforeTime",
     "ClampBoundingBoxes",
     "ClampKeyPoints",
     "ColorJitter",

@@ -1,8 +1,8 @@
 """What the automatic augmentations share: their operations, how strong these are, and the passes.
 
 An operation of its own per sample takes no loop over samples: of every slot the samples with a
-colour step are done as one ``Program``, those that are bent or moved by one ``warp``, those that are
-sharpened by one filter. Operations, magnitudes and signs are torchvision's (v2).
+colour step are done as one ``Program``, those that are bent or moved by one ``warp``, those that
+are sharpened by one filter. Operations, magnitudes and signs are torchvision's (v2).
 """
 
 from __future__ import annotations
@@ -87,10 +87,11 @@ class Space:
 
 def strengths(
     space: Space,
+    bins: int,
     x: torch.Tensor | Ragged,
     ops: torch.Tensor,
+    *,
     steps: torch.Tensor | int,
-    bins: int,
     negative: torch.Tensor,
 ) -> torch.Tensor:
     """float64 [B, K]: magnitudes as torchvision's functions take them.
@@ -135,9 +136,12 @@ def run_slots(
         (rows,) = torch.nonzero(op == _AT["Sharpness"], as_tuple=True)
         if len(rows):
             factor = (1.0 + value[rows]).to(torch.float32)
-            sharp = pixelwise(pictures.take(rows), lambda p, s, f=factor: adjust_sharpness(p, f[s]))
-            pictures.put(rows, sharp)
+            pictures.put(rows, _sharpened(pictures.take(rows), factor))
     return pictures.done()
+
+
+def _sharpened(x: torch.Tensor | Ragged, factor: torch.Tensor) -> torch.Tensor | Ragged:
+    return pixelwise(x, lambda pictures, s: adjust_sharpness(pictures, factor[s]))
 
 
 def _amounts(op: torch.Tensor, value: torch.Tensor, bound: float) -> torch.Tensor:

@@ -102,7 +102,7 @@ class AugMix(ImageTransform):
         space, n = _SPACE if self.all_ops else _PARTIAL, width * deepest
         ops = space.numbers()[draws.integers(n, 0, len(space.ops), device="cpu")]
         steps = draws.integers(n, 0, self.severity, start=n, device="cpu")
-        values = strengths(space, x, ops, steps, _STEPS, chances(draws, n, 2 * n))
+        values = strengths(space, _STEPS, x, ops, steps=steps, negative=chances(draws, n, 2 * n))
         ops, values = ops.unflatten(1, (width, deepest)), values.unflatten(1, (width, deepest))
         if self.chain_depth < 1:
             depth = draws.integers(width, 1, _DEEPEST + 1, start=3 * n, device="cpu")

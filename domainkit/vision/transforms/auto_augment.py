@@ -114,7 +114,8 @@ class AutoAugment(ImageTransform):
     """Run one of 25 pairs of operations on every picture, drawn for each by itself.
 
     Takes uint8 (0..255) or floating (0..1) pictures with 1 or 3 channels, dense [B, C, H, W] or
-    ``Ragged`` [C, H_i, W_i], and gives the same form. Each of the two operations is done with its
+    ``Ragged`` [C, H_i, W_i], and gives the same form. Operations are those of ``RandAugment``, and
+    Invert (number 14). Each of the two operations is done with its
     own probability.
 
     Args:
@@ -156,7 +157,8 @@ class AutoAugment(ImageTransform):
         pair = draws.integers(1, 0, len(ops), device="cpu")[:, 0]
         done = draws.uniform(2, start=1, device="cpu") < shares[pair]
         chosen = torch.where(done, ops[pair], 0)
-        return chosen, strengths(SPACE, x, chosen, steps[pair], _STEPS, chances(draws, 2, 3))
+        negative = chances(draws, 2, 3)
+        return chosen, strengths(SPACE, _STEPS, x, chosen, steps=steps[pair], negative=negative)
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=(1, 3))

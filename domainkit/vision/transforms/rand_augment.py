@@ -1,4 +1,4 @@
-"""``RandAugment`` and ``TrivialAugmentWide``: operations drawn from a list, for every sample its own.
+"""``RandAugment`` and ``TrivialAugmentWide``: operations drawn for every sample by itself.
 
 Sources of the methods: Cubuk et al., "RandAugment: practical automated data augmentation with a
 reduced search space" (NeurIPS 2020), and Mueller and Hutter, "TrivialAugment: tuning-free yet
@@ -28,8 +28,9 @@ from domainkit.vision.transforms._images import PIXELS, check_images
 
 __all__ = ["RandAugment", "TrivialAugmentWide"]
 
-SPACE = Space(OPS, 0.3, lambda side: 150.0 / 331.0 * side, 30.0, 0.9, (8, 4))
-WIDE = Space(OPS[:-1], 0.99, lambda side: 32.0, 135.0, 0.99, (8, 6))  # without Invert
+_DRAWN = OPS[:-1]  # all but Invert
+SPACE = Space(_DRAWN, 0.3, lambda side: 150.0 / 331.0 * side, 30.0, 0.9, (8, 4))
+WIDE = Space(_DRAWN, 0.99, lambda side: 32.0, 135.0, 0.99, (8, 6))
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class RandAugment(ImageTransform):
     Takes uint8 (0..255) or floating (0..1) pictures with 1 or 3 channels, dense [B, C, H, W] or
     ``Ragged`` [C, H_i, W_i], and gives the same form. The operations are Identity, ShearX, ShearY,
     TranslateX, TranslateY, Rotate, Brightness, Color, Contrast, Sharpness, Posterize, Solarize,
-    AutoContrast, Equalize and Invert, all alike probable; one may come twice.
+    AutoContrast and Equalize, all alike probable; one may come twice.
 
     Args:
         num_ops: how many operations each picture gets.
@@ -52,7 +53,7 @@ class RandAugment(ImageTransform):
     Exactness: operations, magnitudes and signs follow torchvision's law. Each operation is that of
     ``torchvision.transforms.v2.functional``: colours within 1 level of uint8 (1e-5 floating); what
     is bent or moved by nearest pixels is equal but for pixels whose source lies half way between
-    two (fewer than 1 in 1000).
+        two (within 1e-3), where torchvision's float32 goes either way.
 
     Raises:
         TransformError: wrong arguments, dtype or shape.
@@ -85,7 +86,8 @@ class RandAugment(ImageTransform):
         n = self.num_ops
         ops = SPACE.numbers()[draws.integers(n, 0, len(SPACE.ops), device="cpu")]
         negative = chances(draws, n, n)
-        return ops, strengths(SPACE, x, ops, self.magnitude, self.num_magnitude_bins, negative)
+        bins = self.num_magnitude_bins
+        return ops, strengths(SPACE, bins, x, ops, steps=self.magnitude, negative=negative)
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=(1, 3))
@@ -97,8 +99,8 @@ class TrivialAugmentWide(ImageTransform):
     """Run one operation of any strength on every picture, drawn for each by itself.
 
     Takes uint8 (0..255) or floating (0..1) pictures with 1 or 3 channels, dense [B, C, H, W] or
-    ``Ragged`` [C, H_i, W_i], and gives the same form. The operations are those of ``RandAugment``
-    but Invert, with a wider range.
+    ``Ragged`` [C, H_i, W_i], and gives the same form. The operations are those of ``RandAugment``,
+    with a wider range.
 
     Args:
         num_magnitude_bins: how many steps of strength there are, all alike probable.
@@ -130,7 +132,7 @@ class TrivialAugmentWide(ImageTransform):
         bins = self.num_magnitude_bins
         ops = WIDE.numbers()[draws.integers(1, 0, len(WIDE.ops), device="cpu")]
         steps = draws.integers(1, 0, bins, start=1, device="cpu")
-        return ops, strengths(WIDE, x, ops, steps, bins, chances(draws, 1, 2))
+        return ops, strengths(WIDE, bins, x, ops, steps=steps, negative=chances(draws, 1, 2))
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=(1, 3))
