@@ -102,7 +102,7 @@ CASES = (
     Case("Normalize", {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.25)}, (3,), bytes=False),
     Case("ToDtype", {"dtype": "float32", "scale": True}),
 )
-# a point in the middle between two pixels may fall to either: the share of values that differ is told
+# a point midway between two pixels may fall to either: the share of values that differ is told
 NEAREST = (
     Case("RandomAffine", {"degrees": (17, 17), "scale": (1.2, 1.2), "shear": (8, 8, -4, -4)}),
     Case("RandomRotation", {"degrees": (30, 30), "expand": True}),

@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from domainkit.cards import DOMAINS
 from domainkit.errors import FetchError
 from domainkit.probe import Answer, ask
 
-__all__ = ["Check", "diagnose", "usable"]
+__all__ = ["Check", "diagnose", "usable", "warm"]
 
 # module -> the package that brings it, for those that domainkit cannot do without
 NEEDED = {
@@ -41,6 +42,7 @@ NEEDED = {
 VARIABLES = (
     *("BANDWIDTH", "CARDS", "DEADLINE", "DEBUG", "HOME", "JOBS", "MIRROR", "OFFLINE", "SHARED"),
 )
+_WARM = "domainkit.vision.transforms.kernels.warm"
 LOW_DISK, NO_DISK = 5 * 10**9, 2 * 10**8  # bytes
 
 
@@ -84,6 +86,22 @@ def diagnose() -> list[Check]:
         _disk(),
         *_environment(),
     ]
+
+
+def warm(timeout: float = 600.0) -> Check:
+    """Compile the CPU kernels ahead, in a process of its own; says how long it took."""
+    name, command = "kernels", [sys.executable, "-P", "-m", _WARM]
+    again = f"run `{sys.executable} -m {_WARM}` to see why"
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=timeout, check=False)
+        seconds = float(done.stdout or b"nan")
+    except (subprocess.TimeoutExpired, ValueError):
+        return Check(name, "warning", f"not compiled within {timeout:.0f} s", again)
+    if done.returncode or seconds != seconds:
+        return Check(name, "warning", f"not compiled: exit code {done.returncode}", again)
+    if seconds < 0:
+        return Check(name, "warning", "numba is not installed: torch does it", "pip install numba")
+    return Check(name, "ok", f"compiled or loaded in {seconds:.1f} s; the next run finds them")
 
 
 def usable(checks: list[Check]) -> bool:

@@ -8,8 +8,10 @@ batch - a dense tensor with the batch in front, or a ``Ragged`` - and takes ever
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, ClassVar
 
 import torch
@@ -34,11 +36,14 @@ class Transform:
         kind: what it touches, for the planner: "geometry", "color", "pointwise", "signal" or
             "tokens".
         random: whether it uses draws.
+        planner: the dotted name of a module that joins neighbouring steps into passes with its
+            ``plan_passes(steps)``, or None: the step runs on its own.
     """
 
     field: ClassVar[str]
     kind: ClassVar[str]
     random: ClassVar[bool] = False
+    planner: ClassVar[str | None] = None
 
     def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
         if isinstance(batch, Mapping):
@@ -76,16 +81,36 @@ def replace_fields(batch: Mapping[str, Any], fields: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the batch: which steps it runs and in which form."""
+    """One pass over the batch: which steps it runs and in which form.
+
+    This one runs its steps one after the other; a planner's passes override ``run``.
+
+    Attributes:
+        steps: what it does, in order.
+        form: "torch" is the reference form.
+        why: what joined, or what kept it from joining its neighbours; may be empty.
+        ops: the place of each step in the pipeline, which its draws belong to.
+    """
 
     steps: tuple[Transform, ...]
-    form: str  # "torch" is the reference form
+    form: str
+    why: str = field(default="", compare=False)
+    ops: tuple[int, ...] = field(default=(), compare=False)
+
+    def run(self, batch: Any, draws: Draws) -> Any:
+        """Do the work; ``draws`` are the pipeline's, not yet those of a step."""
+        for op, step in zip(self.ops, self.steps, strict=True):
+            batch = step(batch, draws.at(op))
+        return batch
 
     def __str__(self) -> str:
         names = " + ".join(type(s).__name__ for s in self.steps)
-        kinds = ", ".join(dict.fromkeys(s.kind for s in self.steps))
-        drawn = ", a draw per sample" if any(s.random for s in self.steps) else ""
-        return f"{names}  [{self.form}; {kinds}{drawn}]"
+        # a callable that is no Transform may be a step too
+        kinds = ", ".join(dict.fromkeys(getattr(s, "kind", "function") for s in self.steps))
+        drawn = (
+            ", a draw per sample" if any(getattr(s, "random", False) for s in self.steps) else ""
+        )
+        return f"{names}  [{self.form}; {kinds}{drawn}]{': ' if self.why else ''}{self.why}"
 
 
 @dataclass(frozen=True)
@@ -102,11 +127,14 @@ class Compose:
     """Several transforms, one after the other.
 
     Step number i draws from op i, so two random steps never share a number, and a nested
-    ``Compose`` is flattened.
+    ``Compose`` is flattened. Neighbours that can are joined into one pass over the batch, which
+    draws the same numbers and gives the same result within the tolerance of the pass (for pictures
+    one level of uint8, 1e-5 of floating numbers); ``plan`` shows the passes.
 
     Args:
         steps: transforms or other ``Compose`` objects.
         name: the name of the recipe it came from, if any.
+        fuse: False runs every step on its own, to compare or to find a fault.
 
     Example:
         >>> from domainkit.vision import transforms as T
@@ -118,7 +146,7 @@ class Compose:
         torch.Size([2, 3, 224, 224])
     """
 
-    def __init__(self, steps: Any, *, name: str | None = None) -> None:
+    def __init__(self, steps: Any, *, name: str | None = None, fuse: bool = True) -> None:
         flat: list[Transform] = []
         for step in steps:
             if not callable(step):
@@ -127,18 +155,49 @@ class Compose:
                 )
             flat.extend(step.steps if isinstance(step, Compose) else [step])
         self.steps: tuple[Transform, ...] = tuple(flat)
-        self.name = name
+        self.name, self.fuse = name, fuse
+        self._passes: tuple[Pass, ...] | None = None
 
     def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
+        compiling = torch.compiler.is_compiling()
         if draws is None:
-            draws = Draws.from_generator(batch_length(batch))
-        for op, step in enumerate(self.steps):
-            batch = step(batch, draws.at(op))
+            draws = self._own_draws(batch, compiling)
+        if compiling:  # the compiler joins steps in its own way, from their torch form
+            for op, step in enumerate(self.steps):
+                batch = step(batch, draws.at(op))
+            return batch
+        for one in self.plan().passes:
+            batch = one.run(batch, draws)
         return batch
 
     def plan(self) -> Plan:
-        """The passes this pipeline makes over a batch."""
-        return Plan(tuple(Pass((step,), "torch") for step in self.steps))
+        """The passes this pipeline makes over a batch.
+
+        A pass leaves batches that it has no fused form for (videos, targets that move along, rare
+        dtypes) to its steps.
+        """
+        if self._passes is None:
+            self._passes = self._planned()
+        return Plan(self._passes)
+
+    def _planned(self) -> tuple[Pass, ...]:
+        passes: list[Pass] = []
+        numbered = enumerate(self.steps)
+        for planner, run in groupby(numbered, lambda p: getattr(p[1], "planner", None)):
+            if planner is None or not self.fuse:
+                passes.extend(Pass((step,), "torch", ops=(op,)) for op, step in run)
+            else:  # by its name: the root knows no domain
+                passes.extend(importlib.import_module(planner).plan_passes(list(run)))
+        return tuple(passes)
+
+    def _own_draws(self, batch: Any, compiling: bool) -> Draws:
+        length = batch_length(batch)
+        if compiling and not any(getattr(step, "random", True) for step in self.steps):
+            return Draws(0, 0, torch.zeros(length, dtype=torch.int64))  # nobody asks for a number
+        return Draws.from_generator(length)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_passes": None}  # another machine may plan otherwise
 
     def __len__(self) -> int:
         return len(self.steps)

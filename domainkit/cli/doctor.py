@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,24 +18,31 @@ __all__ = ["app"]
 
 COLOURS = {"ok": "green", "warning": "yellow", "fault": "red"}
 
+Warm = Annotated[
+    bool, typer.Option("--warm", help="Compile the CPU kernels ahead (up to some minutes).")
+]
+
 app = new_app()
 
 
 @app.command(short_help="Is this machine ready? Says what to mend.")
-def doctor(json: Json = False) -> None:
+def doctor(json: Json = False, warm: Warm = False) -> None:
     """Check Python, torch, GPUs, the other libraries, the cache and the environment.
 
     Exit code 0 means that domainkit works here, 1 that something it needs is broken. Nothing is
-    changed and the network is not used.
+    changed (but Numba's cache, by --warm) and the network is not used.
 
     \b
     Example:
       domainkit doctor
+      domainkit doctor --warm
     """
-    from domainkit.doctor import diagnose, usable
+    from domainkit import doctor as look
 
-    checks = diagnose()
-    good = usable(checks)
+    checks = look.diagnose()
+    if warm:
+        checks.append(look.warm())
+    good = look.usable(checks)
     if json:
         document({"usable": good, "checks": [asdict(check) for check in checks]})
     else:

@@ -19,6 +19,7 @@ import domainkit as dk
 import domainkit.model_cards
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.ragged import Ragged
 from domainkit.recipe import list_recipes, load_recipe, read_recipe
 from domainkit.vision.codec import decode_image
 from domainkit.vision.models import torchvision_table
@@ -169,6 +170,63 @@ def test_imagenet_train_2_step_by_step() -> None:
         *("RandomResizedCrop", "RandomHorizontalFlip", "RandAugment", "ToDtype", "Normalize"),
         *("RandomErasing", "MixUp"),
     ]
+
+
+def detection_batch(count: int) -> dict[str, Any]:
+    """Black pictures of different sizes, each with a white rectangle and the box that says so."""
+    pictures, boxes = [], []
+    for i in range(count):
+        picture = torch.zeros(3, 50 + 3 * i, 64 + i, dtype=torch.uint8)
+        box = [9 + i, 12, 33 + i, 40 + i]
+        picture[:, box[1] : box[3], box[0] : box[2]] = 255
+        pictures.append(picture)
+        boxes.append(torch.tensor([box, [0, 0, 0, 0]], dtype=torch.float32)[: 1 + i % 2])
+    return {
+        "image": Ragged.from_list(pictures),
+        "boxes": Ragged.from_list(boxes, inner=1),
+        "labels": Ragged.from_list([torch.arange(3, 3 + len(b)) for b in boxes]),
+    }
+
+
+def test_detection_train_keeps_boxes_on_what_they_enclose() -> None:
+    recipe = load_recipe("vision/detection-train-1")
+    batch, draws = detection_batch(24), Draws(7, 3, torch.arange(24))
+    out: Any = batch
+    for op, step in enumerate(recipe.steps):
+        if op > 0:  # without the colours, which would move white
+            out = step(out, draws.at(op))
+    sizes, kept = set(), 0
+    for picture, boxes, labels in zip(out["image"], out["boxes"], out["labels"], strict=True):
+        assert len(boxes) == len(labels) <= 1 and (labels == 3).all()
+        white = (picture == 1).all(0)
+        if len(boxes):
+            left, top, right, bottom = boxes[0].int().tolist()
+            assert white[top:bottom, left:right].all()
+            assert int(white.sum()) == (bottom - top) * (right - left)
+            kept += 1
+        sizes.add(tuple(picture.shape))
+    assert kept > 12 and len(sizes) > 12
+    whole = recipe(batch, draws)
+    assert whole["image"].dtype == torch.float32
+    for mine, theirs in zip(whole["boxes"], out["boxes"], strict=True):
+        torch.testing.assert_close(mine, theirs)
+    one = recipe({k: v[5:6] for k, v in batch.items()}, Draws(7, 3, torch.arange(5, 6)))
+    torch.testing.assert_close(one["image"][0], whole["image"][5])
+
+
+def test_detection_train_has_the_values_of_torchvisions_reference() -> None:
+    colors, zoom, crop, flip, dtype, sanitize = load_recipe("vision/detection-train-1").steps
+    reference = T.RandomPhotometricDistort()
+    assert colors.contrast == (0.5, 1.5) and colors.p == reference.p
+    assert zoom.fill == (123.0, 117.0, 104.0) and zoom.side_range == (1.0, 4.0) and zoom.p == 0.5
+    assert crop.trials == T.RandomIoUCrop().trials
+    assert (flip.p, dtype.dtype, sanitize.min_size) == (0.5, "float32", 1.0)
+    x = varied(3)
+    out = load_recipe("vision/detection-eval-1")(x)
+    assert all(
+        torch.equal(mine, F.to_dtype(theirs, torch.float32, scale=True))
+        for mine, theirs in zip(out, x, strict=True)
+    )
 
 
 def test_cifar_train_step_by_step() -> None:

@@ -16,7 +16,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms._images import item_sizes, pixelwise
+from domainkit.vision.transforms._images import item_sizes, pixelwise, put_rows
 from domainkit.vision.transforms._program import Code, Program, run_program
 from domainkit.vision.transforms.kernels.warp import warp
 from domainkit.vision.transforms.sharpness import adjust_sharpness
@@ -191,7 +191,7 @@ class _Dense:
             return
         if not self._mine:
             self._x, self._mine = self._x.clone(), True
-        self._x.index_copy_(0, rows.to(self._x.device), values)
+        put_rows(self._x, rows, values)
 
     def done(self) -> torch.Tensor:
         return self._x

@@ -21,6 +21,7 @@ class ImageTransform(Transform):
 
     field: ClassVar[str] = "image"
     kind: ClassVar[str] = "color"
+    planner: ClassVar[str | None] = "domainkit.vision.transforms._planner"
 
     def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
         if isinstance(batch, torch.Tensor) and batch.ndim == 5:

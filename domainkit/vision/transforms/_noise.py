@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
-from domainkit.draws import Draws
+from domainkit.draws import MASK, ROUNDS, WEYL, Draws
+from domainkit.vision.transforms.kernels.forms import chosen_form
 
-__all__ = ["alone", "noise_in_boxes"]
+__all__ = ["alone", "noise_in_boxes", "normals"]
 
 _FIRST = 1 << 16  # numbers before this one are for boxes and colours
 _APART = 1 << 26  # numbers for a rectangle: more than any has values
@@ -17,6 +19,32 @@ _APART = 1 << 26  # numbers for a rectangle: more than any has values
 def alone(draws: Draws, i: int) -> Draws:
     """The draws of sample ``i``."""
     return Draws(draws.seed, draws.epoch, draws.ids[i : i + 1], draws.op, draws.depth)
+
+
+def normals(draws: Draws, n: int, *, start: int = 0) -> torch.Tensor:
+    """float32 [n] on the host: ``draws.normal`` of the only sample, the same bits.
+
+    Args:
+        start: an even number.
+
+    Example:
+        >>> draws = Draws(0, 0, torch.tensor([7]))
+        >>> torch.equal(normals(draws, 9), draws.normal(9)[0])
+        True
+    """
+    if n < 512 or chosen_form() not in ("auto", "numba") or torch.compiler.is_compiling():
+        return draws.normal(n, start=start, device="cpu")[0]
+    from domainkit.vision.transforms.kernels.numba_noise import compiled
+
+    seed, number = int(draws.seed) & 0xFFFFFFFFFFFFFFFF, int(draws.ids[0])
+    words = [number & MASK, (number >> 32 & 0xFFFF) | draws.op << 16, draws.epoch]
+    start_of = (seed & MASK, seed >> 32)
+    key = [(start_of[i] + WEYL[i] * turn) & MASK for turn in range(ROUNDS) for i in (0, 1)]
+    even, odd = torch.empty(n), torch.empty(n)
+    arrays = (np.array(words, np.uint64), np.array(key, np.uint64))
+    compiled()(start // 2, *arrays, even.numpy(), odd.numpy())
+    # as in Draws.normal
+    return (-2.0 * torch.log1p(-even)).sqrt() * torch.cos(2.0 * math.pi * odd)
 
 
 def noise_in_boxes(x: torch.Tensor, boxes: torch.Tensor, draws: Draws, number: int) -> None:
@@ -59,4 +87,4 @@ def noise_in_boxes(x: torch.Tensor, boxes: torch.Tensor, draws: Draws, number: i
 def _numbers(draws: Draws, n: int, start: int, dtype: torch.dtype) -> torch.Tensor:
     if dtype == torch.uint8:
         return (draws.uniform(n, start=start, device="cpu") * 256).to(dtype)
-    return draws.normal(n, start=start, device="cpu").to(dtype)
+    return normals(draws, n, start=start).to(dtype)

@@ -12,6 +12,7 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.transform import batch_length, replace_fields
+from domainkit.vision.transforms._images import put_rows
 
 __all__ = ["put", "run_parts", "take"]
 
@@ -87,7 +88,7 @@ def _put(
         if len({(v.shape[1:], v.dtype, v.device) for v in values}) == 1:
             out = old.clone() if _left(parts, total) else first.new_empty(total, *first.shape[1:])
             for rows, value in parts:
-                out.index_copy_(0, rows.to(out.device), value)
+                put_rows(out, rows, value)
             return out
     elif not all(isinstance(v, (torch.Tensor, Ragged, list, tuple)) for v in values):
         return old if old is not None else first  # no field of samples

@@ -17,7 +17,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
-from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
+from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise, put_rows
 from domainkit.vision.transforms.color import (
     adjust_brightness,
     adjust_contrast,
@@ -112,7 +112,12 @@ class Colored(ImageTransform):
 
 def run_program(x: torch.Tensor | Ragged, program: Program) -> torch.Tensor | Ragged:
     """Run a program on uint8 or floating pictures with 1 or 3 channels, in the quickest form."""
-    return run_program_torch(x, program)
+    # here, because the kernels need the definitions of this file
+    from domainkit.vision.transforms.kernels.finish import color_finish
+
+    if len(x) == 0 or not program.codes.any():
+        return x
+    return color_finish(x, program)
 
 
 def run_program_torch(x: torch.Tensor | Ragged, program: Program) -> torch.Tensor | Ragged:
@@ -136,5 +141,5 @@ def _in_order(x: torch.Tensor, codes: torch.Tensor, amounts: torch.Tensor) -> to
             for part in rows.split(block):
                 there = part.to(x.device)
                 done = STEPS[code](out.index_select(0, there), strength[part])
-                out.index_copy_(0, there, done)
+                put_rows(out, part, done)
     return out

@@ -12,10 +12,9 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
+from domainkit.vision.transforms._noise import alone, normals
 
 __all__ = ["GaussianNoise", "add_noise"]
-
-_CACHED = 1 << 18  # values
 
 
 @dataclass(frozen=True)
@@ -58,15 +57,15 @@ class GaussianNoise(ImageTransform):
         check_images(self, x, dtypes=PIXELS)
 
         def noisy(pictures: torch.Tensor, samples: slice) -> torch.Tensor:
-            out = torch.empty(pictures.shape, dtype=pictures.dtype, device=pictures.device)
-            count = max(1, pictures[:1].numel())
-            block = max(1, (len(pictures) if x.device.type == "cuda" else _CACHED // count))
-            ids = draws.ids[samples]
-            for start in range(0, len(pictures), block):
-                part = slice(start, start + block)
-                some = Draws(draws.seed, draws.epoch, ids[part], draws.op, draws.depth)
-                normal = some.normal(count, device=x.device).view(-1, *pictures.shape[1:])
-                out[part] = add_noise(pictures[part], normal, self.mean, self.sigma, self.clip)
+            some = Draws(draws.seed, draws.epoch, draws.ids[samples], draws.op, draws.depth)
+            count = pictures[:1].numel()
+            if pictures.is_cuda:
+                normal = some.normal(count, device=x.device).view(pictures.shape)
+                return add_noise(pictures, normal, self.mean, self.sigma, self.clip)
+            out = torch.empty(pictures.shape, dtype=pictures.dtype)
+            for i in range(len(pictures)):  # one at a time stays in the cache
+                normal = normals(alone(some, i), count).view(pictures.shape[1:])
+                out[i] = add_noise(pictures[i], normal, self.mean, self.sigma, self.clip)
             return out
 
         return pixelwise(x, noisy)

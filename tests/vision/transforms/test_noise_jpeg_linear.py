@@ -16,6 +16,7 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms import JPEG, GaussianNoise, LinearTransformation
+from domainkit.vision.transforms._noise import normals
 
 # torchvision's codecs say since 0.29 that they will go
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding")
@@ -43,6 +44,14 @@ def test_noise_is_normal_and_of_each_picture() -> None:
     clips = torch.zeros(2, 4, 3, 8, 8)
     frames = GaussianNoise(clip=False)(clips)
     assert bool((frames == frames[:, :1]).all()) and not torch.equal(frames[0], frames[1])
+
+
+@pytest.mark.parametrize("n", [512, 513, 639, 641, 1023, 5002])
+@pytest.mark.parametrize(("seed", "epoch", "number"), [(0, 0, 7), (-5, 2**32 - 1, 2**47 + 9)])
+def test_numbers_of_both_forms_are_the_same(n: int, seed: int, epoch: int, number: int) -> None:
+    draws = Draws(seed, epoch, torch.tensor([number]), op=5)
+    for start in (0, 2, 1 << 16, (1 << 16) + 7 * (1 << 26)):
+        assert torch.equal(normals(draws, n, start=start), draws.normal(n, start=start)[0])
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -8,6 +8,8 @@ import torch
 
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._images import pixelwise
+from domainkit.vision.transforms.kernels.forms import chosen_form
+from domainkit.vision.transforms.kernels.numba_color import can_run, color_finish_numba
 
 if TYPE_CHECKING:
     from domainkit.vision.transforms._program import Program
@@ -36,6 +38,13 @@ def color_finish(
         out_dtype: as ``ToDtype``; None keeps the dtype.
         scale: ``ToDtype``'s scale.
     """
+    form = chosen_form()
+    target = x.dtype if out_dtype is None else out_dtype
+    # a mirror alone is a copy of rows, which torch does quicker
+    plain = program is None and mean is None and std is None and target == x.dtype
+    able = form == "numba" or (form == "auto" and not plain)
+    if able and can_run(x, mean, std, target):
+        return color_finish_numba(x, program, hflip, vflip, mean, std, target, scale)
     return color_finish_torch(
         x,
         program,
@@ -79,10 +88,12 @@ def color_finish_torch(
 
 
 def _flip(x: torch.Tensor | Ragged, mask: torch.Tensor, axis: int) -> torch.Tensor | Ragged:
-    there = mask.to(x.device)
-    return pixelwise(
-        x,
-        lambda pictures, samples: torch.where(
-            there[samples][:, None, None, None], pictures.flip(axis), pictures
-        ),
-    )
+    return pixelwise(x, lambda pictures, samples: _mirrored(pictures, mask[samples], axis))
+
+
+def _mirrored(x: torch.Tensor, mask: torch.Tensor, axis: int) -> torch.Tensor:
+    if torch.compiler.is_compiling() or x.device.type != "cpu" or len(x) == 0:
+        return torch.where(mask.to(x.device)[:, None, None, None], x.flip(axis), x)
+    # whole rows are copied 10 times as fast on a CPU as elements are chosen one by one
+    flips = zip(x, mask.tolist(), strict=True)
+    return torch.stack([p.flip(axis - 1) if yes else p for p, yes in flips])
