@@ -124,21 +124,27 @@ def warp_bilinear(  # noqa: PLR0912, PLR0915, PLR0917
             for c in range(channels):
                 at = source_at[b] + c * step_c
                 put = out_at[b] + c * put_c + i * put_y
-                # unsigned indices spare the test for negative ones
-                for j in range(begin, end):
-                    o = at + where[j]
-                    a00 = np.float32(source[np.uint64(o)])
-                    a01 = np.float32(source[np.uint64(o + step_x)])
-                    a10 = np.float32(source[np.uint64(o + step_y)])
-                    a11 = np.float32(source[np.uint64(o + step_y + step_x)])
-                    u = right_share[j]
-                    above = a00 + u * (a01 - a00)
-                    below = a10 + u * (a11 - a10)
-                    value = above + lower_share[j] * (below - above)
-                    if levels:
+                if levels:
+                    for j in range(begin, end):  # unsigned: no test for negative indices
+                        o = np.uint64(at + where[j])
+                        a00, a01 = np.int32(source[o]), np.int32(source[o + np.uint64(step_x)])
+                        p = o + np.uint64(step_y)
+                        a10, a11 = np.int32(source[p]), np.int32(source[p + np.uint64(step_x)])
+                        u = right_share[j]
+                        above = np.float32(a00) + u * np.float32(a01 - a00)
+                        below = np.float32(a10) + u * np.float32(a11 - a10)
+                        value = above + lower_share[j] * (below - above)
                         out[np.uint64(put + j * put_x)] = np.int32(np.rint(value))
-                    else:
-                        out[np.uint64(put + j * put_x)] = value
+                else:
+                    for j in range(begin, end):
+                        o = np.uint64(at + where[j])
+                        a00, a01 = np.float32(source[o]), np.float32(source[o + np.uint64(step_x)])
+                        p = o + np.uint64(step_y)
+                        a10, a11 = np.float32(source[p]), np.float32(source[p + np.uint64(step_x)])
+                        u = right_share[j]
+                        above = a00 + u * (a01 - a00)
+                        below = a10 + u * (a11 - a10)
+                        out[np.uint64(put + j * put_x)] = above + lower_share[j] * (below - above)
                 background = fill[c] if filled else np.float32(0.0)
                 for k in range(columns - (end - begin)):
                     j = k if k < begin else k + end - begin
