@@ -227,6 +227,8 @@ def test_transforms_need_torch_and_numpy_only():
         if room(dotted(found.file)) != "D.transforms" or name in sys.stdlib_module_names:
             continue
         later = {"tokenizers", "numba", "triton"} if found.when != "first" else set()
+        if found.file.stem.startswith("triton_"):  # such a file is itself imported at first use
+            later.add("triton")
         assert name in {"torch", "numpy"} | later, found
 
 
@@ -320,6 +322,8 @@ MODULES = [dotted(f) for f in FILES if f.name != "__main__.py"]
 
 @pytest.mark.parametrize("name", MODULES)
 def test_public_names_are_there(name):
+    if name.split(".")[-1].startswith("triton_"):
+        pytest.importorskip("triton")
     module = importlib.import_module(name)
     listed = getattr(module, "__all__", None)
     if listed is None:
