@@ -10,3 +10,7 @@ pytest.importorskip("triton")
 
 def test_draws():
     run_interpreted("triton_draws_cases")
+
+
+def test_color():
+    run_interpreted("triton_color_cases")
