@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import torch
 
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._images import pixelwise
+from domainkit.vision.transforms.kernels.forms import chosen_form
+from domainkit.vision.transforms.kernels.numba_color import can_run, color_finish_numba
 
 if TYPE_CHECKING:
     from domainkit.vision.transforms._program import Program
@@ -36,6 +39,25 @@ def color_finish(
         out_dtype: as ``ToDtype``; None keeps the dtype.
         scale: ``ToDtype``'s scale.
     """
+    form = chosen_form()
+    target = x.dtype if out_dtype is None else out_dtype
+    if form in ("auto", "triton") and x.device.type == "cuda" and find_spec("triton"):
+        # here, because importing Triton takes a second and not every machine has it
+        from domainkit.vision.transforms.kernels import triton_color
+
+        if triton_color.can_run(x, mean, out_dtype, scale=scale):
+            return triton_color.color_finish_triton(
+                x,
+                program,
+                hflip=hflip,
+                vflip=vflip,
+                mean=mean,
+                std=std,
+                out_dtype=out_dtype,
+                scale=scale,
+            )
+    if form in ("auto", "numba") and can_run(x, mean, std, target):
+        return color_finish_numba(x, program, hflip, vflip, mean, std, target, scale)
     return color_finish_torch(
         x,
         program,

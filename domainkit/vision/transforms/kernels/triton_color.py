@@ -32,7 +32,10 @@ _FAITHFUL: dict[str, Any] = {"enable_fp_fusion": False}  # a product and a sum r
 
 
 @triton.jit
-def _layout(x, offsets, shapes, row, strides, R: tl.constexpr, LAST: tl.constexpr, C: tl.constexpr):
+def _layout(
+    x, offsets, shapes, row, s0, s1, s2, s3, h, w, R: tl.constexpr, LAST: tl.constexpr,
+    C: tl.constexpr,
+):  # fmt: skip
     """Where picture ``row`` begins, its strides (channel, row, column), height and width."""
     if R:
         height = tl.load(shapes + row * 3 + 1)
@@ -47,12 +50,12 @@ def _layout(x, offsets, shapes, row, strides, R: tl.constexpr, LAST: tl.constexp
             line = width
             column = width * 0 + 1
     else:
-        first = x + row * tl.load(strides)
-        channel = tl.load(strides + 1)
-        line = tl.load(strides + 2)
-        column = tl.load(strides + 3)
-        height = tl.load(shapes + 1)
-        width = tl.load(shapes + 2)
+        first = x + row * s0
+        channel = s1
+        line = s2
+        column = s3
+        height = h
+        width = w
     return first, channel, line, column, height, width
 
 
@@ -81,17 +84,17 @@ def _is_statistic(code):
     return (code == 2) | (code == 10) | (code == 11)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["h", "w", "which", "blocks"])
 def _reduce(
-    x, offsets, shapes, strides, flips, codes, amounts, stats, tables, partial, counts,
-    which, blocks, K: tl.constexpr, J: tl.constexpr, BLOCK: tl.constexpr, R: tl.constexpr,
+    x, offsets, shapes, s0, s1, s2, s3, h, w, flips, codes, amounts, stats, tables, partial,
+    counts, which, blocks, K: tl.constexpr, J: tl.constexpr, BLOCK: tl.constexpr, R: tl.constexpr,
     LAST: tl.constexpr, GREY: tl.constexpr, U8: tl.constexpr, DT: tl.constexpr,
 ):  # fmt: skip
     """Statistics of one block of pixels, as they are before the sample's ``which``-th such step."""
     row = tl.program_id(1).to(tl.int64)
     block = tl.program_id(0)
     first, channel, line, column, height, width = _layout(
-        x, offsets, shapes, row, strides, R, LAST, 1 if GREY else 3
+        x, offsets, shapes, row, s0, s1, s2, s3, h, w, R, LAST, 1 if GREY else 3
     )
     count = height * width
     place = block.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -145,17 +148,16 @@ def _table(bins, table, count):
     tl.store(table + level, new.to(tl.uint8))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["h", "w", "which", "blocks"])
 def _join(
-    shapes, codes, stats, tables, partial, counts, which, blocks,
+    shapes, h, w, codes, stats, tables, partial, counts, which, blocks,
     K: tl.constexpr, J: tl.constexpr, BLOCK: tl.constexpr, R: tl.constexpr, U8: tl.constexpr,
 ):  # fmt: skip
     """The blocks' statistics of one sample to what its step needs."""
     row = tl.program_id(0).to(tl.int64)
-    shape = shapes
+    count = row * 0 + h.to(tl.int64) * w
     if R:
-        shape = shapes + row * 3
-    count = tl.load(shape + 1) * tl.load(shape + 2)
+        count = tl.load(shapes + row * 3 + 1) * tl.load(shapes + row * 3 + 2)
     mine = (count + BLOCK - 1) // BLOCK
     lane = tl.arange(0, 128)
     seen = tl.full((), 0, tl.int32)
@@ -203,14 +205,15 @@ def _written(v, mean, std, SCALE: tl.constexpr, NORM: tl.constexpr, OT: tl.const
         v = v * 0.00392156862745098
     if NORM:
         v = v.to(OT).to(tl.float32)
-        v = (v - tl.load(mean)).to(OT).to(tl.float32)
-        v = tl.div_rn(v, tl.load(std))
+        v = (v - mean).to(OT).to(tl.float32)
+        v = tl.div_rn(v, std)
     return v.to(OT)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["h", "w"])
 def _apply(
-    x, out, offsets, shapes, strides, out_strides, flips, codes, amounts, stats, tables, mean, std,
+    x, offsets, shapes, s0, s1, s2, s3, h, w, out, t0, t1, t2, t3, flips, codes, amounts, stats,
+    tables, m0, m1, m2, d0, d1, d2,
     K: tl.constexpr, J: tl.constexpr, BLOCK: tl.constexpr, R: tl.constexpr, LAST: tl.constexpr,
     GREY: tl.constexpr, U8: tl.constexpr, DT: tl.constexpr, OT: tl.constexpr,
     SCALE: tl.constexpr, NORM: tl.constexpr,
@@ -218,7 +221,7 @@ def _apply(
     """All steps on one block of pixels of one sample."""
     row = tl.program_id(1).to(tl.int64)
     first, channel, line, column, height, width = _layout(
-        x, offsets, shapes, row, strides, R, LAST, 1 if GREY else 3
+        x, offsets, shapes, row, s0, s1, s2, s3, h, w, R, LAST, 1 if GREY else 3
     )
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = place < height * width
@@ -233,33 +236,40 @@ def _apply(
             )  # fmt: skip
         seen += _is_statistic(code).to(tl.int32)
     begin, channel, line, column, height, width = _layout(
-        out, offsets, shapes, row, out_strides, R, LAST, 1 if GREY else 3
+        out, offsets, shapes, row, t0, t1, t2, t3, h, w, R, LAST, 1 if GREY else 3
     )
     there = begin + (place // width) * line + (place % width) * column
-    tl.store(there, _written(r, mean, std, SCALE, NORM, OT), mask=inside)
+    tl.store(there, _written(r, m0, d0, SCALE, NORM, OT), mask=inside)
     if not GREY:
-        v = _written(g, mean + 1, std + 1, SCALE, NORM, OT)
+        v = _written(g, m1, d1, SCALE, NORM, OT)
         tl.store(there + channel, v, mask=inside)
-        v = _written(b, mean + 2, std + 2, SCALE, NORM, OT)
+        v = _written(b, m2, d2, SCALE, NORM, OT)
         tl.store(there + 2 * channel, v, mask=inside)
 
 
 def can_run(
-    x: torch.Tensor | Ragged, out_dtype: torch.dtype | None = None, *, scale: bool = True
+    x: torch.Tensor | Ragged,
+    mean: tuple[float, ...] | None = None,
+    out_dtype: torch.dtype | None = None,
+    *,
+    scale: bool = True,
 ) -> bool:
-    """Whether ``color_finish_triton`` does this work."""
+    """Whether ``color_finish_triton`` does this work: what it refuses the torch form explains."""
     values = x.values if isinstance(x, Ragged) else x
     target = values.dtype if out_dtype is None else out_dtype
+    if values.dtype not in _DTYPES or target not in _DTYPES or values.numel() == 0:
+        return False
     channels = set(x.host_shapes[:, 0].tolist()) if isinstance(x, Ragged) else {x.shape[1]}
-    same_kind = values.dtype == target or target.is_floating_point
+    floating = target.is_floating_point
+    from_bytes = values.dtype == torch.uint8
     return (
-        values.dtype in _DTYPES
-        and target in _DTYPES
-        and same_kind
-        and (scale or values.dtype == target or values.dtype.is_floating_point)
-        and channels in ({1}, {3})
+        channels in ({1}, {3})
+        and (from_bytes or floating)
+        and (scale or from_bytes != floating)
+        and (mean is None or (floating and len(mean) in {1, *channels}))
         and not values.requires_grad
-        and values.numel() > 0
+        and not torch.compiler.is_compiling()
+        and len(x) < 1 << 16  # the second side of a grid
     )
 
 
@@ -280,8 +290,7 @@ def color_finish_triton(
     Args:
         passes: how many steps of one sample at most need to know the whole picture; None looks into
             the program, which must then be on the host. To capture a CUDA graph give this, and
-            ``program``, ``hflip`` and ``vflip`` on the device; ``mean`` and ``std`` are cached
-            nowhere, so capture without them and normalise after, or run once before.
+            ``program``, ``hflip`` and ``vflip`` on the device.
     """
     ragged = isinstance(x, Ragged)
     values = x.values if isinstance(x, Ragged) else x
@@ -294,13 +303,13 @@ def color_finish_triton(
         offsets, shapes, last = x.offsets, x.shapes.contiguous(), x.channels_last
         values = values.contiguous()
         out = torch.empty_like(values, dtype=target)
-        strides = out_strides = offsets
+        strides, out_strides, size = (0, 0, 0, 0), (0, 0, 0, 0), (0, 0)
         most = int(x.host_shapes[:, 1:].prod(axis=1).max())
     else:
         out, last = torch.empty_like(x, dtype=target), False
-        shapes = _to(x.shape[1:], device)
-        strides, out_strides = _to(x.stride(), device), _to(out.stride(), device)
-        offsets, most = strides, x.shape[2] * x.shape[3]
+        offsets = shapes = values
+        strides, out_strides, size = x.stride(), out.stride(), tuple(x.shape[2:])
+        most = size[0] * size[1]
     flips = torch.zeros(batch, 2, dtype=torch.uint8, device=device)
     for side, mask in enumerate((hflip, vflip)):
         if mask is not None:
@@ -321,20 +330,19 @@ def color_finish_triton(
     for j in range(passes):
         counts = torch.zeros(batch, 768, dtype=torch.int32, device=device)
         _reduce[(blocks, batch)](
-            *(values, offsets, shapes, strides, flips, codes, amounts, stats, tables, partial),
-            *(counts, j, blocks),
+            *(values, offsets, shapes, *strides, *size, flips, codes, amounts, stats, tables),
+            *(partial, counts, j, blocks),
             **(meta | work | _FAITHFUL),
         )
         _join[(batch,)](
-            *(shapes, codes, stats, tables, partial, counts, j, blocks),
+            *(shapes, *size, codes, stats, tables, partial, counts, j, blocks),
             **(meta | _FAITHFUL),
             U8=work["U8"],
         )
     normal = mean is not None and std is not None
-    centre, width = (_per_channel(v, channels, target, device) for v in (mean, std))
     _apply[(blocks, batch)](
-        *(values, out, offsets, shapes, strides, out_strides, flips, codes, amounts, stats),
-        *(tables, centre, width),
+        *(values, offsets, shapes, *strides, *size, out, *out_strides, flips, codes, amounts),
+        *(stats, tables, *_per_channel(mean, target), *_per_channel(std, target)),
         **(meta | work | _FAITHFUL),
         OT=getattr(tl, str(target).removeprefix("torch.")),
         SCALE=values.dtype == torch.uint8 and target != torch.uint8,
@@ -350,15 +358,9 @@ def _passes(program: Program | None) -> int:
     return int(torch.isin(program.codes, known).sum(1).max())
 
 
-def _to(numbers: Any, device: torch.device) -> torch.Tensor:
-    return torch.tensor(tuple(numbers), dtype=torch.int64).to(device, non_blocking=True)
-
-
-def _per_channel(
-    values: tuple[float, ...] | None, channels: int, dtype: torch.dtype, device: torch.device
-) -> torch.Tensor:
-    """float32 [channels], cut to ``dtype`` as Normalize cuts them."""
+def _per_channel(values: tuple[float, ...] | None, dtype: torch.dtype) -> list[float]:
+    """Three numbers, cut to ``dtype`` as Normalize cuts them."""
     if values is None:
-        return torch.empty(channels, device=device)
-    cut = torch.tensor(values, dtype=dtype).float().expand(channels)
-    return cut.to(device, non_blocking=True).contiguous()
+        return [0.0, 0.0, 0.0]
+    cut: list[float] = torch.tensor(values, dtype=dtype).float().tolist()
+    return cut if len(cut) == 3 else cut[:1] * 3
