@@ -119,7 +119,7 @@ def photographs() -> Iterator[torch.Tensor]:
 
 
 def measure(case: Case) -> dict[str, float]:
-    """Largest differences: "uint8" (levels), "rounded" (levels), "float32"; absent where not run."""
+    """Largest differences: "uint8" and "rounded" (levels), "float32"; absent where not run."""
     from torchvision.transforms import v2
 
     from domainkit.vision import transforms as T

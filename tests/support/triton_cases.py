@@ -18,8 +18,8 @@ DEVICE = "cpu" if INTERPRETED else "cuda"
 def run_interpreted(name: str) -> None:
     """Run the tests in tests/support/<name>.py by the interpreter; AssertionError if one fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        + [str(Path(__file__).with_name(f"{name}.py"))],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        + ["-p", "no:xdist", str(Path(__file__).with_name(f"{name}.py"))],  # noqa: RUF005
         env={**os.environ, "TRITON_INTERPRET": "1"},
         cwd=Path(__file__).parents[2],
         capture_output=True,

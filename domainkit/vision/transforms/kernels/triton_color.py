@@ -9,6 +9,10 @@ Exactness, against ``color_finish_torch``: uint8 equal (1 level is allowed for);
 1e-5, since the mean of the grey picture is added up in another order.
 """
 
+# device functions: their arguments have the types that the launch gives them
+# ruff: noqa: PLR0917, SIM108
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -303,7 +307,9 @@ def color_finish_triton(
         offsets, shapes, last = x.offsets, x.shapes.contiguous(), x.channels_last
         values = values.contiguous()
         out = torch.empty_like(values, dtype=target)
-        strides, out_strides, size = (0, 0, 0, 0), (0, 0, 0, 0), (0, 0)
+        strides: tuple[int, ...] = (0, 0, 0, 0)
+        out_strides: tuple[int, ...] = strides
+        size: tuple[int, ...] = (0, 0)
         most = int(x.host_shapes[:, 1:].prod(axis=1).max())
     else:
         out, last = torch.empty_like(x, dtype=target), False

@@ -6,6 +6,10 @@ contracted: the kernels are launched with ``enable_fp_fusion=False``. Grey pictu
 equal channels.
 """
 
+# device functions: their arguments have the types that the launch gives them
+# ruff: noqa: PLR0917, SIM108
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
+
 from __future__ import annotations
 
 import triton
