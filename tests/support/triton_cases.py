@@ -17,9 +17,9 @@ DEVICE = "cpu" if INTERPRETED else "cuda"
 
 def run_interpreted(name: str) -> None:
     """Run the tests in tests/support/<name>.py by the interpreter; AssertionError if one fails."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        + ["-p", "no:xdist", str(Path(__file__).with_name(f"{name}.py"))],  # noqa: RUF005
+        [*command, str(Path(__file__).with_name(f"{name}.py"))],
         env={**os.environ, "TRITON_INTERPRET": "1"},
         cwd=Path(__file__).parents[2],
         capture_output=True,

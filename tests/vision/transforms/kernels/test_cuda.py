@@ -8,5 +8,5 @@ import torch
 if not torch.cuda.is_available():
     pytest.skip("no GPU here", allow_module_level=True)
 
-from support.triton_color_cases import *  # noqa: E402, F403  # the same cases, compiled
-from support.triton_draws_cases import *  # noqa: E402, F403
+from support.triton_color_cases import *  # noqa: F403  # the same cases, compiled
+from support.triton_draws_cases import *  # noqa: F403
