@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,6 +41,21 @@ def color_finish(
     """
     form = chosen_form()
     target = x.dtype if out_dtype is None else out_dtype
+    if form in ("auto", "triton") and x.device.type == "cuda" and find_spec("triton"):
+        # here, because importing Triton takes a second and not every machine has it
+        from domainkit.vision.transforms.kernels import triton_color
+
+        if triton_color.can_run(x, mean, out_dtype, scale=scale):
+            return triton_color.color_finish_triton(
+                x,
+                program,
+                hflip=hflip,
+                vflip=vflip,
+                mean=mean,
+                std=std,
+                out_dtype=out_dtype,
+                scale=scale,
+            )
     # a mirror alone is a copy of rows, which torch does quicker
     plain = program is None and mean is None and std is None and target == x.dtype
     able = form == "numba" or (form == "auto" and not plain)

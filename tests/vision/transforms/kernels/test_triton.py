@@ -1,0 +1,16 @@
+"""The Triton kernels by Triton's interpreter, without a GPU; tests/support holds the cases."""
+
+from __future__ import annotations
+
+import pytest
+from support.triton_cases import run_interpreted
+
+pytest.importorskip("triton")
+
+
+def test_draws():
+    run_interpreted("triton_draws_cases")
+
+
+def test_color():
+    run_interpreted("triton_color_cases")
