@@ -228,6 +228,8 @@ def test_transforms_need_torch_and_numpy_only():
             continue
         later = {"tokenizers", "numba", "triton", "PIL", "simplejpeg", "torchvision"}
         allowed = {"torch", "numpy"} | (later if found.when != "first" else set())
+        if found.file.name.startswith("_numba_"):  # compiled code, imported when a kernel runs
+            allowed = {"numpy", "numba"}
         assert name in allowed, found
 
 

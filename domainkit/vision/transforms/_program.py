@@ -112,7 +112,12 @@ class Colored(ImageTransform):
 
 def run_program(x: torch.Tensor | Ragged, program: Program) -> torch.Tensor | Ragged:
     """Run a program on uint8 or floating pictures with 1 or 3 channels, in the quickest form."""
-    return run_program_torch(x, program)
+    # here, because the kernels need the definitions of this file
+    from domainkit.vision.transforms.kernels.finish import color_finish
+
+    if len(x) == 0 or not program.codes.any():
+        return x
+    return color_finish(x, program)
 
 
 def run_program_torch(x: torch.Tensor | Ragged, program: Program) -> torch.Tensor | Ragged:

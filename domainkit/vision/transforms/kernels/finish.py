@@ -8,6 +8,8 @@ import torch
 
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._images import pixelwise
+from domainkit.vision.transforms.kernels.forms import chosen_form
+from domainkit.vision.transforms.kernels.numba_color import can_run, color_finish_numba
 
 if TYPE_CHECKING:
     from domainkit.vision.transforms._program import Program
@@ -36,6 +38,10 @@ def color_finish(
         out_dtype: as ``ToDtype``; None keeps the dtype.
         scale: ``ToDtype``'s scale.
     """
+    form = chosen_form()
+    target = x.dtype if out_dtype is None else out_dtype
+    if form in ("auto", "numba") and can_run(x, mean, std, target):
+        return color_finish_numba(x, program, hflip, vflip, mean, std, target, scale)
     return color_finish_torch(
         x,
         program,
