@@ -97,7 +97,7 @@ def warm(timeout: float = 600.0) -> Check:
         seconds = float(done.stdout or b"nan")
     except (subprocess.TimeoutExpired, ValueError):
         return Check(name, "warning", f"not compiled within {timeout:.0f} s", again)
-    if done.returncode or seconds != seconds:
+    if done.returncode or math.isnan(seconds):
         return Check(name, "warning", f"not compiled: exit code {done.returncode}", again)
     if seconds < 0:
         return Check(name, "warning", "numba is not installed: torch does it", "pip install numba")

@@ -14,6 +14,7 @@ from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, as_range, check_images, pixelwise
 from domainkit.vision.transforms.kernels.forms import numba_can
+from domainkit.vision.transforms.kernels.pool import in_parts
 
 __all__ = ["GaussianBlur", "gaussian_blur", "gaussian_weights"]
 
@@ -140,7 +141,7 @@ def _blur_numba(x: torch.Tensor, across: torch.Tensor, down: torch.Tensor) -> to
     from domainkit.vision.transforms.kernels.numba_filters import compiled
 
     out = torch.empty(x.shape, dtype=x.dtype)
-    compiled("blur")(
+    arrays = (
         x.contiguous().numpy(),
         out.numpy(),
         across.contiguous().numpy(),
@@ -148,9 +149,9 @@ def _blur_numba(x: torch.Tensor, across: torch.Tensor, down: torch.Tensor) -> to
         _mirrored(x.shape[3], across.shape[1] // 2).numpy(),
         _mirrored(x.shape[2], down.shape[1] // 2).numpy(),
         x.dtype == torch.uint8,
-        0,
-        len(x),
     )
+    kernel = compiled("blur")
+    in_parts(lambda first, end: kernel(*arrays, first, end), [x[0].numel()] * len(x))
     return out
 
 

@@ -17,6 +17,7 @@ from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
 from domainkit.vision.transforms.kernels.forms import numba_can
+from domainkit.vision.transforms.kernels.pool import in_parts
 from domainkit.vision.transforms.random_levels import check_probability
 
 __all__ = ["RandomAdjustSharpness", "adjust_sharpness"]
@@ -100,15 +101,15 @@ def _adjust_numba(
     """Pictures ``rows``, uint8 or float32 on a CPU, into ``out``: the bits of ``_adjust``."""
     from domainkit.vision.transforms.kernels.numba_filters import compiled
 
-    compiled("sharpen")(
+    arrays = (
         x.contiguous().numpy(),
         out.numpy(),
         rows.numpy(),
         (1 - factor.double()).float().contiguous().numpy(),
         x.dtype == torch.uint8,
-        0,
-        len(rows),
     )
+    kernel = compiled("sharpen")
+    in_parts(lambda first, end: kernel(*arrays, first, end), [x[0].numel()] * len(rows))
 
 
 def _adjust(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
