@@ -26,7 +26,7 @@ def compiled(name: str) -> Callable[..., Any]:
     )
 
 
-def warp_bilinear(  # noqa: PLR0912, PLR0915, PLR0917
+def warp_bilinear(  # noqa: PLR0915
     source: np.ndarray,
     source_at: np.ndarray,
     source_shape: np.ndarray,
@@ -166,7 +166,7 @@ def warp_bilinear(  # noqa: PLR0912, PLR0915, PLR0917
                         out[put + j * put_x] = value
 
 
-def warp_nearest(  # noqa: PLR0917
+def warp_nearest(
     source: np.ndarray,
     source_at: np.ndarray,
     source_shape: np.ndarray,
