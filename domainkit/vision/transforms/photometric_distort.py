@@ -40,6 +40,7 @@ class RandomChannelPermutation(Colored):
     """
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (Code.PERMUTE,)
 
     def program(self, draws: Draws, dtype: torch.dtype) -> Program:
         index = draws.integers(1, 0, 6, device="cpu")
@@ -81,6 +82,13 @@ class RandomPhotometricDistort(Colored):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (
+        Code.BRIGHTNESS,
+        Code.CONTRAST,
+        Code.SATURATION,
+        Code.HUE,
+        Code.PERMUTE,
+    )
 
     def __post_init__(self) -> None:
         for name in _NAMES:
@@ -90,7 +98,8 @@ class RandomPhotometricDistort(Colored):
     def program(self, draws: Draws, dtype: torch.dtype) -> Program:
         """Six slots: brightness, contrast, saturation, hue, contrast, order of the channels."""
         unit = draws.uniform(11, device="cpu")
-        limits = torch.tensor([getattr(self, name) for name in _NAMES], dtype=torch.float64)
+        ranges = [getattr(self, name) for name in _NAMES]
+        limits = torch.tensor(ranges, dtype=torch.float64, device=unit.device)
         low, high = limits.T
         amounts = (low + (high - low) * unit[:, :4]).float()
         order = (unit[:, 4:5] * 6).floor()
@@ -100,7 +109,7 @@ class RandomPhotometricDistort(Colored):
         use[:, 1] &= before
         use[:, 4] &= ~before
         return Program(
-            torch.where(use, torch.tensor(_SLOTS), int(Code.NONE)),
+            torch.where(use, torch.tensor(_SLOTS, device=use.device), int(Code.NONE)),
             torch.cat([amounts[:, [0, 1, 2, 3, 1]], order], 1),
         )
 
