@@ -49,7 +49,9 @@ class Exportable(torch.nn.Module):
     def __init__(self, pipeline: Any, seed: int = 0) -> None:
         super().__init__()
         self.pipeline, self.seed = pipeline, seed
-        self.random = any(getattr(s, "random", True) for s in getattr(pipeline, "steps", [pipeline]))
+        self.random = any(
+            getattr(s, "random", True) for s in getattr(pipeline, "steps", [pipeline])
+        )
 
     def forward(
         self,

@@ -133,9 +133,7 @@ class RandomResizedCrop(Geometric):
             resize_into(out[i : i + 1], window, self.interpolation, antialias=self.antialias)
         return out
 
-    def _in_one_graph(
-        self, x: torch.Tensor, size: tuple[int, int], draws: Draws
-    ) -> torch.Tensor:
+    def _in_one_graph(self, x: torch.Tensor, size: tuple[int, int], draws: Draws) -> torch.Tensor:
         # shapes that depend on no value: no loop over windows, weights made from the boxes
         from domainkit.vision.transforms.kernels.resize_matmul import (
             windows_matmul,

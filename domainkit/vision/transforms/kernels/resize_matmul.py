@@ -45,7 +45,7 @@ def resize_weights(
     steps = np.arange(target) + 0.5
     pixels = np.arange(source) + 0.5
     return np.asarray(
-        _weights(pixels, steps, np.full(1, float(source)), target, interpolation, antialias)[0]
+        _weights(pixels, steps, np.full(1, float(source)), interpolation, antialias=antialias)[0]
     )
 
 
@@ -76,7 +76,7 @@ def windows_matmul(
         steps = torch.arange(size[side], device=x.device) + 0.5
         lengths = boxes[:, 2 + side].double()
         sides.append(
-            _weights(pixels.double(), steps.double(), lengths, size[side], interpolation, antialias)
+            _weights(pixels.double(), steps.double(), lengths, interpolation, antialias=antialias)
         )
     return _products(x, sides[0][:, None], sides[1][:, None])
 
@@ -110,9 +110,7 @@ def _products(x: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> tor
     return out.round().clamp(0, 255).to(x.dtype) if x.dtype == torch.uint8 else out.to(x.dtype)
 
 
-def _weights(
-    pixels: Any, steps: Any, lengths: Any, target: int, interpolation: str, antialias: bool
-) -> Any:
+def _weights(pixels: Any, steps: Any, lengths: Any, interpolation: str, *, antialias: bool) -> Any:
     """float64 [n, target, source], of numpy arrays or torch tensors alike.
 
     Args:
@@ -122,7 +120,7 @@ def _weights(
     """
     pixels = pixels[..., None, :]
     lengths = lengths[:, None, None]
-    scale = lengths / target
+    scale = lengths / len(steps)
     middles = scale * steps[:, None]
     inside = (pixels > 0) & (pixels < lengths)
     kernel = _triangle if interpolation == "bilinear" else _cubic
