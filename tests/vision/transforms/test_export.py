@@ -180,3 +180,17 @@ def test_the_module_outside_a_graph_and_what_it_refuses():
     assert torch.equal(done, TRAIN(x, Draws(1, 2, IDS)))
     with pytest.raises(TransformError, match="give the ids"):
         T.Exportable(TRAIN)(x)
+
+
+def test_a_graph_on_a_device_has_no_tensor_of_the_host():
+    # such a copy is what a CUDA graph cannot capture; fake tensors need no device
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    steps = (T.RandomResizedCrop(8), T.RandomHorizontalFlip(), T.ColorJitter(0.4, 0.4), *FLOAT)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        x = torch.empty(4, 3, 9, 11, dtype=torch.uint8, device="cuda")
+        ids = torch.empty(4, dtype=torch.int64, device="cuda")
+        inputs = (x, ids, torch.empty((), dtype=torch.int64, device="cuda"))
+        program = torch.export.export(T.Exportable(T.Compose(steps)), inputs)
+    made = [node.meta.get("val") for node in program.graph.nodes]
+    assert {v.device.type for v in made if isinstance(v, torch.Tensor)} == {"cuda"}
