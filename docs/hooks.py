@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+sys.path.insert(0, str(Path(__file__).parent))  # mkdocs loads this file alone
+
+import gallery
 
 from domainkit.cards import Card, list_datasets, load_card
 from domainkit.model_cards import ModelCard, list_models, load_model_card
@@ -28,8 +33,8 @@ NO_RUN = re.compile(r"^(\s*```python) no-run", re.MULTILINE)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to those in ``docs/``."""
-    for place, text in generated().items():
-        files.append(File.generated(config, place, content=text))
+    for place, content in {**generated(), **gallery.pages()}.items():
+        files.append(File.generated(config, place, content=content))
     return files
 
 

@@ -136,8 +136,11 @@ class Draws:
 
     def bits(self, n: int, *, start: int = 0, device: Any = None) -> torch.Tensor:
         """int64 [B, n] with values uniform in [0, 2**32)."""
-        position = torch.arange(start, start + n, device=device or self.ids.device)
-        return self._bits(self.ids.to(position.device)[:, None], position[None, :])
+        first = start >> 2
+        block = torch.arange(first, (start + n + 3) >> 2, device=device or self.ids.device)
+        words = self._words(self.ids.to(block.device)[:, None], block[None, :])
+        skipped = start - 4 * first
+        return torch.stack(words, -1).flatten(1)[:, skipped : skipped + n].contiguous()
 
     def uniform(
         self, n: int, low: float = 0.0, high: float = 1.0, *, start: int = 0, device: Any = None
@@ -184,11 +187,15 @@ class Draws:
         position = start + torch.arange(total, device=offsets.device) - first
         return _unit(self._bits(ids, position))
 
-    def _bits(self, ids: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+    def _words(self, ids: torch.Tensor, block: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The four numbers of each block."""
         seed = int(self.seed) & 0xFFFFFFFFFFFFFFFF
         c2 = ((ids >> 32) & 0xFFFF) | (self.op << 16)
         c3 = torch.full_like(c2, self.epoch)
-        words = philox((position >> 2, ids & MASK, c2, c3), (seed & MASK, seed >> 32))
+        return philox((block, ids & MASK, c2, c3), (seed & MASK, seed >> 32))
+
+    def _bits(self, ids: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        words = self._words(ids, position >> 2)
         lane = (position & 3).expand(torch.broadcast_shapes(ids.shape, position.shape))
         stacked = torch.stack([w.expand(lane.shape) for w in words], -1)
         return stacked.gather(-1, lane.unsqueeze(-1)).squeeze(-1)

@@ -185,9 +185,9 @@ def test_uniform_is_uniform(low, high):
 def test_uniform_never_reaches_its_upper_end(low, high, monkeypatch):
     # the largest 24 bits, which a real run meets once in 16 million numbers
     top = torch.full((1, 1), 2**32 - 1)
-    monkeypatch.setattr(Draws, "_bits", lambda *_: top)
+    monkeypatch.setattr(Draws, "bits", lambda *_, **__: top)
     assert low <= float(make([0]).uniform(1, low, high)) < high
-    monkeypatch.setattr(Draws, "_bits", lambda *_: top * 0)
+    monkeypatch.setattr(Draws, "bits", lambda *_, **__: top * 0)
     assert float(make([0]).uniform(1, low, high)) == low
 
 

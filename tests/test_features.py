@@ -39,6 +39,7 @@ SPECS = [
     {"type": "Float"},
     {"type": "Image"},
     {"type": "Image", "mode": "L", "shape": [1, 28, 28]},
+    {"type": "Image", "mode": "RGBA", "orient": False},
     {"type": "Int"},
     {"type": "Label", "names": ["kat", "Bär", "犬"]},
     {"type": "Mask"},
@@ -58,6 +59,23 @@ def stored(feature: Feature, value: object) -> object:
     """What the store would hand to ``decode``: it keeps bytes and arrays as views."""
     raw = feature.encode(value)
     return memoryview(raw) if isinstance(raw, bytes) else raw
+
+
+def test_image_modes_and_orientation():
+    assert "orient" not in Image().spec()  # fingerprints stay what they were
+    picture, exif = Pillow.new("RGB", (6, 4), "red"), Pillow.Exif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    picture.save(out, "JPEG", exif=exif.tobytes())
+    raw = memoryview(out.getvalue())
+    for feature, shape in ((Image(), (3, 6, 4)), (Image(orient=False), (3, 4, 6))):
+        assert feature.shape_of(raw) == shape == tuple(feature.decode(raw).shape)
+        place = torch.zeros(shape, dtype=torch.uint8)
+        place = place.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+        feature.decode_into(raw, place)
+        assert torch.equal(place, feature.decode(raw))
+    with pytest.raises(CardError, match="mode must be one of RGB, L, RGBA, LA, got 'index'"):
+        Image(mode="index")
 
 
 def test_cards_know_every_feature():

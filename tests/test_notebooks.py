@@ -18,9 +18,9 @@ NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-@pytest.fixture(scope="module")
-def tour() -> Any:
-    notebook = nbformat.read(ROOT / "notebooks" / "tour.ipynb", as_version=4)
+def run(name: str) -> Any:
+    """A notebook with its outputs."""
+    notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOMAINKIT_OFFLINE", "1")
         # the kernel imports what is tested here, installed or not
@@ -28,6 +28,15 @@ def tour() -> Any:
         patch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
         client = NotebookClient(notebook, timeout=300, kernel_name="python3")
         return client.execute(cwd=str(ROOT / "notebooks"))
+
+
+def outputs(notebook: Any) -> list[Any]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", ())]
+
+
+@pytest.fixture(scope="module")
+def tour() -> Any:
+    return run("tour.ipynb")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -39,7 +48,7 @@ def test_a_notebook_is_committed_without_outputs(path: Path) -> None:
 
 
 def test_the_tour_shows_pictures_tables_and_sound(tour: Any) -> None:
-    shown = [output for cell in tour.cells for output in cell.get("outputs", ())]
+    shown = outputs(tour)
     assert not [o for o in shown if o.output_type == "error"]
     assert not [o.text for o in shown if o.get("name") == "stderr"]
     data = [o.data for o in shown if "data" in o]
@@ -57,3 +66,16 @@ def test_the_tour_reaches_the_accuracies(tour: Any) -> None:
     assert len(pretrained) == 3 and min(pretrained) > 0.8
     assert len(trained) == 3 and min(trained) > 0.65
     assert "the same pictures: True" in text
+
+
+def test_the_transforms_notebook_shows_every_kind() -> None:
+    notebook = run("vision-transforms.ipynb")
+    shown = outputs(notebook)
+    assert not [o for o in shown if o.output_type == "error"]
+    assert not [o.text for o in shown if o.get("name") == "stderr"]
+    data = [o.data for o in shown if "data" in o]
+    # size, place, colour, filters, automatic, two mixtures, boxes
+    assert sum("image/png" in d for d in data) == 8
+    text = "".join(o.text for o in shown if "text" in o)
+    assert "the same picture: True" in text
+    assert "RandomResizedCrop" in text  # the plan

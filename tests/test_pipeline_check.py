@@ -9,6 +9,7 @@ from domainkit.audio import transforms as A
 from domainkit.errors import TransformError
 from domainkit.features import Audio, Boxes, Image, Mask
 from domainkit.pipeline_check import check_pipeline
+from domainkit.transform import Transform
 from domainkit.vision import transforms as V
 
 
@@ -35,9 +36,46 @@ def test_the_rate_after_a_resample_is_the_new_one() -> None:
         check_pipeline(steps, {"audio": Audio(sample_rate=16000)})
 
 
-@pytest.mark.parametrize("shapes", [{"boxes": Boxes()}, {"mask": Mask()}])
-def test_geometry_beside_boxes_and_masks_is_refused(shapes) -> None:
+@pytest.mark.parametrize("name", ["boxes", "bboxes"])
+def test_geometry_carries_boxes_and_masks(name: str) -> None:
+    features = {"image": Image(), name: Boxes(), "mask": Mask()}
+    check_pipeline([V.RandomHorizontalFlip(), V.Resize(64)], features)
+
+
+@pytest.mark.parametrize("shapes", [{"objects": Boxes()}, {"regions": Mask()}])
+def test_a_column_that_geometry_would_not_find_is_refused(shapes) -> None:
     features = {"image": Image(), **shapes}
-    with pytest.raises(TransformError, match="RandomHorizontalFlip moves pixels"):
+    with pytest.raises(TransformError, match="RandomHorizontalFlip moves pixels and finds"):
         check_pipeline([V.RandomHorizontalFlip()], features)
     check_pipeline([V.ColorJitter(brightness=0.1), V.ToDtype("float32", scale=True)], features)
+
+
+def test_geometry_that_carries_nothing_is_refused() -> None:
+    class Roll(Transform):
+        field, kind = "image", "geometry"
+
+    with pytest.raises(TransformError, match="Roll moves pixels and would leave 'boxes'"):
+        check_pipeline([Roll()], {"image": Image(), "boxes": Boxes()})
+
+
+def test_boxes_of_another_format_need_a_step_that_converts_them() -> None:
+    features = {"image": Image(), "boxes": Boxes(format="xywh")}
+    flip, convert = V.RandomHorizontalFlip(), V.ConvertBoundingBoxFormat("xyxy", "xywh")
+    with pytest.raises(
+        TransformError, match=r'put ConvertBoundingBoxFormat\("xyxy", old_format="xy'
+    ):
+        check_pipeline([flip], features)
+    with pytest.raises(TransformError, match="those of 'boxes' are xywh"):
+        check_pipeline([flip, convert], features)
+    with pytest.raises(TransformError, match="those of 'boxes' are xywh"):
+        check_pipeline([V.ConvertBoundingBoxFormat("xyxy", "cxcywh"), flip], features)
+    check_pipeline([convert, flip], features)
+    check_pipeline([V.ToDtype("float32", scale=True)], features)
+
+
+def test_geometry_within_a_choice_is_seen() -> None:
+    features = {"image": Image(), "boxes": Boxes(format="cxcywh")}
+    with pytest.raises(TransformError, match="those of 'boxes' are cxcywh"):
+        check_pipeline([V.RandomApply([V.RandomHorizontalFlip()])], features)
+    convert = V.ConvertBoundingBoxFormat("xyxy", "cxcywh")
+    check_pipeline([convert, V.RandomApply([V.RandomHorizontalFlip()])], features)

@@ -9,15 +9,20 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from domainkit.errors import DecodeError
+from domainkit.errors import CardError, DecodeError
 from domainkit.features.base import Feature, expect_bytes, raw_bytes
 
 __all__ = ["Audio", "Image", "Mask"]
 
+IMAGE_MODES = ("RGB", "L", "RGBA", "LA")
+
 
 @dataclass(frozen=True)
 class Image(Feature):
-    """A picture. ``mode`` is "RGB" or "L"; ``shape`` (C, H, W) means raw uint8 of that shape.
+    """A picture. ``shape`` (C, H, W) means raw uint8 of that shape; else it is a file's bytes.
+
+    ``mode`` is "RGB", "L", "RGBA" or "LA": what the file is turned into. ``orient`` turns it
+    upright as its EXIF orientation says. ``CardError`` for another mode.
 
     Example:
         >>> Image(mode="L", shape=(1, 28, 28)).width
@@ -26,8 +31,16 @@ class Image(Feature):
 
     mode: str = "RGB"
     shape: tuple[int, int, int] | None = None
+    orient: bool = True
     media_dtype: ClassVar[torch.dtype] = torch.uint8
     channels_last: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in IMAGE_MODES:
+            raise CardError(
+                f"Image: mode must be one of {', '.join(IMAGE_MODES)}, got {self.mode!r}; for a "
+                "class per pixel there is Mask"
+            )
 
     @property
     def storage(self) -> str:  # type: ignore[override]
@@ -41,6 +54,12 @@ class Image(Feature):
     def width(self) -> int:
         return int(np.prod(self.shape or ()))
 
+    def spec(self) -> dict[str, Any]:
+        found = super().spec()
+        if self.orient:  # the default is not written: fingerprints stay what they were
+            del found["orient"]
+        return found
+
     def encode(self, value: Any) -> bytes:
         if self.shape:
             return raw_bytes(value, np.dtype(np.uint8), self.shape, "Image")
@@ -49,17 +68,18 @@ class Image(Feature):
     def decode(self, raw: Any) -> torch.Tensor:
         if self.shape:
             return torch.from_numpy(np.frombuffer(raw, np.uint8).reshape(self.shape).copy())
-        return codec("vision").decode_image(raw, mode=self.mode)
+        return codec("vision").decode_image(raw, mode=self.mode, orient=self.orient)
 
     def collate_stored(self, stored: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(stored).view(len(stored), *(self.shape or ()))
 
     def shape_of(self, raw: Any) -> tuple[int, ...] | None:
-        shape: tuple[int, ...] | None = codec("vision").image_shape(raw, mode=self.mode)
+        read = codec("vision").image_shape
+        shape: tuple[int, ...] | None = read(raw, mode=self.mode, orient=self.orient)
         return shape
 
     def decode_into(self, raw: Any, out: torch.Tensor) -> None:
-        codec("vision").decode_image_into(raw, out, mode=self.mode)
+        codec("vision").decode_image_into(raw, out, mode=self.mode, orient=self.orient)
 
 
 @dataclass(frozen=True)
@@ -115,7 +135,7 @@ class Audio(Feature):
 
 @dataclass(frozen=True)
 class Mask(Feature):
-    """A class per pixel, stored as an 8-bit PNG.
+    """A class per pixel, stored as an 8-bit PNG; turned as its own EXIF orientation says.
 
     Example:
         >>> Mask().collate([torch.zeros(4, 6, dtype=torch.uint8)] * 2).shape

@@ -109,7 +109,7 @@ def _of_hub(spec: Any, first: Callable[[], Any]) -> Feature | None:
     if kind == "ClassLabel" and spec.get("names"):
         return Label(tuple(spec["names"]))
     if kind == "Image":
-        return Image("L" if spec.get("mode") == "L" else "RGB")
+        return Image(spec["mode"] if spec.get("mode") in ("L", "LA", "RGBA") else "RGB")
     if kind == "Audio":
         return Audio(_true_rate(spec.get("sampling_rate"), first()))
     if kind in ("Array2D", "Array3D", "Array4D", "Array5D") and None not in spec["shape"]:

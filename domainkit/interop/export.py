@@ -124,8 +124,8 @@ def _arrow(feature: Feature) -> Any:
 def _hub(feature: Feature) -> dict[str, Any]:
     kind = type(feature).__name__
     if isinstance(feature, Image) and is_picture(feature):
-        grey = feature.mode == "L" or (feature.shape is not None and feature.shape[0] == 1)
-        return {"mode": "L" if grey else "RGB", "_type": "Image"}
+        mode = {1: "L", 3: "RGB"}[feature.shape[0]] if feature.shape else feature.mode
+        return {"mode": mode, "_type": "Image"}
     if kind == "Audio":
         return {"sampling_rate": feature.sample_rate, "_type": "Audio"}  # type: ignore[attr-defined]
     if kind == "Mask":

@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.vision import datasets, models, transforms
+    from domainkit.vision.codec import decode
 
-_HOME = {  # public name -> the module that it is
+_HOME = {  # public name -> the module that it is, or that has it
+    "decode": "domainkit.vision.codec",
     "datasets": "domainkit.vision.datasets",
     "models": "domainkit.vision.models",
     "transforms": "domainkit.vision.transforms",
 }
 
-__all__ = ["datasets", "models", "transforms"]
+__all__ = ["datasets", "decode", "models", "transforms"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return importlib.import_module(_HOME[name])
+        module = importlib.import_module(_HOME[name])
+        return getattr(module, name, module)
     raise AttributeError(f"module 'domainkit.vision' has no attribute {name!r}")
 
 

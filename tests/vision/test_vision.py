@@ -27,7 +27,7 @@ TRANSFORMS = [
 
 def test_public_names() -> None:
     assert transforms.__all__ == TRANSFORMS == sorted(TRANSFORMS)
-    assert domainkit.vision.__all__ == ["datasets", "models", "transforms"]
+    assert domainkit.vision.__all__ == ["datasets", "decode", "models", "transforms"]
     assert all(getattr(transforms, name).__name__ == name for name in TRANSFORMS)
     assert transforms.Compose is domainkit.transform.Compose
     assert dir(transforms) == TRANSFORMS

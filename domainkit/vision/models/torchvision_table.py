@@ -12,8 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["facts", "write"]
+from domainkit.vision.models.torchvision_recipes import recipe_name, steps_of, write_missing
 
+__all__ = ["facts", "value", "write"]
+
+RECIPES = Path(__file__).parents[3] / "transforms"
 TABLE = Path(__file__).with_name("torchvision.toml")
 LABEL_LISTS = {1000: "imagenet-1k", 21: "voc", 91: "coco", 400: "kinetics-400", 2: "person"}
 TASKS = {
@@ -25,7 +28,7 @@ TASKS = {
 
 
 def facts() -> dict[str, Any]:
-    """The table: ``homepage, license, labels, recipes, models``."""
+    """The table: ``labels`` and ``models``, and the steps of the ``recipes`` that they name."""
     from torchvision import models
 
     table: dict[str, Any] = {"labels": {}, "recipes": {}, "models": {}}
@@ -47,28 +50,27 @@ def facts() -> dict[str, Any]:
     return table
 
 
-def write(path: Path = TABLE) -> None:
-    """Write the table as TOML."""
+def write(path: Path = TABLE, recipes: Path = RECIPES) -> None:
+    """Write the table as TOML, and the recipes that are not there yet."""
     table = facts()
+    for steps in table["recipes"].values():
+        write_missing(steps, recipes)
     lines = [
         "# torchvision's models and weights; written by torchvision_table.py, not by hand",
         'homepage = "https://docs.pytorch.org/vision/stable/models.html"',
         'license = "BSD-3-Clause code; the weights carry the terms of the data they learned from"',
         "",
         "[labels]",
-        *(f"{_quote(k)} = {_value(v)}" for k, v in table["labels"].items()),
-        "",
-        "[recipes]",
-        *(f"{_quote(k)} = {_value(v)}" for k, v in table["recipes"].items()),
+        *(f"{_quote(k)} = {value(v)}" for k, v in table["labels"].items()),
     ]
     for name, entry in table["models"].items():
         weights = entry.pop("weights")
-        lines += ["", f"[models.{name}]", *(f"{k} = {_value(v)}" for k, v in entry.items())]
+        lines += ["", f"[models.{name}]", *(f"{k} = {value(v)}" for k, v in entry.items())]
         if not weights:
             lines.append("weights = {}")
         for key, spec in weights.items():
             lines += [f"[models.{name}.weights.{key}]"]
-            lines += [f"{k} = {_value(v)}" for k, v in spec.items()]
+            lines += [f"{k} = {value(v)}" for k, v in spec.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -81,10 +83,9 @@ def _weights(w: Any, table: dict[str, Any]) -> dict[str, Any]:
     if classes:
         spec["labels"] = LABEL_LISTS[len(classes)]
         table["labels"].setdefault(spec["labels"], list(classes))
-    steps = _steps(w.transforms())
-    if steps:
-        spec["recipe"] = _recipe_name(steps)
-        table["recipes"].setdefault(spec["recipe"], steps)
+    steps = steps_of(w.transforms())
+    spec["recipe"] = recipe_name(steps)
+    table["recipes"].setdefault(spec["recipe"], steps)
     if "license" in w.meta:
         spec["license"] = w.meta["license"]
     spec["metrics"] = {
@@ -96,40 +97,6 @@ def _weights(w: Any, table: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _steps(preset: Any) -> list[dict[str, Any]] | None:
-    """The steps that equal torchvision's preset; None for video and optical flow."""
-    kind = type(preset).__name__
-    to_float = {"op": "ToDtype", "dtype": "float32", "scale": True}
-    if kind == "ObjectDetection":
-        return [to_float]
-    if kind not in ("ImageClassification", "SemanticSegmentation"):
-        return None
-    size = preset.resize_size
-    steps = [
-        {
-            "op": "Resize",
-            "size": size[0] if len(size) == 1 else list(size),
-            "interpolation": preset.interpolation.value,
-        }
-    ]
-    if kind == "ImageClassification":
-        crop = preset.crop_size
-        steps.append({"op": "CenterCrop", "size": crop[0] if len(crop) == 1 else list(crop)})
-    return [*steps, to_float, {"op": "Normalize", "mean": preset.mean, "std": preset.std}]
-
-
-def _recipe_name(steps: list[dict[str, Any]]) -> str:
-    parts = []
-    for step in steps:
-        if step["op"] == "Resize":
-            parts.append(f"resize-{step['size']}-{step['interpolation']}")
-        elif step["op"] == "CenterCrop":
-            parts.append(f"crop-{step['size']}")
-        elif step["op"] == "Normalize" and step["mean"] != [0.485, 0.456, 0.406]:
-            parts.append(f"mean-{step['mean'][0]}")
-    return "-".join(parts) or "float"
-
-
 def _key(member: str) -> str:
     return member.lower().replace("_", "-")
 
@@ -138,16 +105,17 @@ def _quote(key: str) -> str:
     return key if re.fullmatch(r"[\w-]+", key) else f'"{key}"'
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_quote(k)} = {_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+def value(x: Any) -> str:
+    """``x`` as TOML writes it."""
+    if isinstance(x, bool):
+        return "true" if x else "false"
+    if isinstance(x, dict):
+        return "{ " + ", ".join(f"{_quote(k)} = {value(v)}" for k, v in x.items()) + " }"
+    if isinstance(x, (list, tuple)):
+        return "[" + ", ".join(value(v) for v in x) + "]"
+    if isinstance(x, (int, float)):
+        return repr(x)
+    return '"' + str(x).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 if __name__ == "__main__":

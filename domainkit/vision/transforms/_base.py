@@ -34,6 +34,8 @@ def per_frame(op: Transform, clips: torch.Tensor, draws: Draws) -> Any:
     ids = draws.ids.repeat_interleave(frames)
     expanded = Draws(draws.seed, draws.epoch, ids, draws.op, draws.depth)
     done = op.apply(clips.flatten(0, 1), expanded)
+    if isinstance(done, tuple):  # several crops
+        return tuple(crop.unflatten(0, (len(clips), frames)) for crop in done)
     if isinstance(done, torch.Tensor):
         return done.unflatten(0, (len(clips), frames))
     return done

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch.nn.functional import pad
 
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import as_size, check_images, each_item
 
 __all__ = ["CenterCrop"]
 
 
 @dataclass(frozen=True)
-class CenterCrop(Transform):
+class CenterCrop(Geometric):
     """Cut the middle out of every picture; a smaller one gets a border of zeros first.
 
     Takes any dtype, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i], and gives a dense tensor
@@ -38,13 +37,17 @@ class CenterCrop(Transform):
 
     size: int | tuple[int, int]
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
-
     def __post_init__(self) -> None:
         pair = as_size(self, self.size)
         if not isinstance(self.size, int):
             object.__setattr__(self, "size", pair)  # a list from a recipe becomes a tuple
+
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        after = torch.tensor(as_size(self, self.size)).expand_as(sizes)
+        padded = torch.maximum(sizes, after)
+        # torch rounds halves to the even side, as ``_crop`` does
+        corner = ((padded - after) / 2).round().to(torch.int64) - (padded - sizes) // 2
+        return window_placement(sizes, after, torch.cat([corner, after], 1))
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)

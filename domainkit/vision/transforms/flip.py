@@ -1,4 +1,4 @@
-"""``RandomHorizontalFlip``: left and right changed for some of the pictures."""
+"""``RandomHorizontalFlip`` and ``RandomVerticalFlip``: some of the pictures mirrored."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import check_images, pixelwise
 
-__all__ = ["RandomHorizontalFlip"]
+__all__ = ["RandomHorizontalFlip", "RandomVerticalFlip"]
 
 
 @dataclass(frozen=True)
-class RandomHorizontalFlip(Transform):
+class RandomHorizontalFlip(Geometric):
     """Mirror every picture with probability ``p``, each by a draw of its own.
 
     Takes any dtype, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i], and gives the same form.
@@ -38,9 +38,8 @@ class RandomHorizontalFlip(Transform):
 
     p: float = 0.5
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
     random: ClassVar[bool] = True
+    clamps: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.p <= 1:
@@ -50,16 +49,69 @@ class RandomHorizontalFlip(Transform):
         """bool [B] on the device of the sample ids: which pictures are mirrored."""
         return draws.uniform(1)[:, 0] < self.p
 
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        placed = window_placement(sizes, sizes)
+        mirrored = self.mask(draws).cpu()
+        placed.matrix[mirrored, 0, 0] = -1
+        placed.matrix[mirrored, 0, 2] = sizes[mirrored, 1].double()
+        return placed
+
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)
         mask = self.mask(draws).to(x.device)
-        return pixelwise(x, lambda pictures, samples: _flip(pictures, mask[samples]))
+        return pixelwise(x, lambda pictures, samples: _flip(pictures, mask[samples], 3))
 
 
-def _flip(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+@dataclass(frozen=True)
+class RandomVerticalFlip(Geometric):
+    """Turn every picture upside down, as in a lake, with probability ``p``, each by its own draw.
+
+    Takes any dtype, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i], and gives the same form.
+
+    Args:
+        p: probability in [0, 1].
+
+    Exactness: equal to ``torchvision.transforms.v2.functional.vertical_flip`` of the pictures that
+    ``mask`` gives.
+
+    Raises:
+        TransformError: wrong arguments or shape.
+
+    Example:
+        >>> RandomVerticalFlip(1.0)(torch.arange(4).view(1, 1, 2, 2)).tolist()
+        [[[[2, 3], [0, 1]]]]
+    """
+
+    p: float = 0.5
+
+    random: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p <= 1:
+            raise TransformError(f"RandomVerticalFlip: p must be in [0, 1], got {self.p!r}")
+
+    def mask(self, draws: Draws) -> torch.Tensor:
+        """bool [B] on the device of the sample ids: which pictures are mirrored."""
+        return draws.uniform(1)[:, 0] < self.p
+
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        placed = window_placement(sizes, sizes)
+        mirrored = self.mask(draws).cpu()
+        placed.matrix[mirrored, 1, 1] = -1
+        placed.matrix[mirrored, 1, 2] = sizes[mirrored, 0].double()
+        return placed
+
+    def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
+        check_images(self, x)
+        mask = self.mask(draws).to(x.device)
+        return pixelwise(x, lambda pictures, samples: _flip(pictures, mask[samples], 2))
+
+
+def _flip(x: torch.Tensor, mask: torch.Tensor, side: int) -> torch.Tensor:
     if x.is_cuda:  # without waiting for the device
-        return torch.where(mask[:, None, None, None], x.flip(3), x)
+        return torch.where(mask[:, None, None, None], x.flip(side), x)
     if len(x) == 0:
         return x
     # whole rows are copied 10 times as fast on a CPU as elements are chosen one by one
-    return torch.stack([p.flip(2) if yes else p for p, yes in zip(x, mask.tolist(), strict=True)])
+    pairs = zip(x, mask.tolist(), strict=True)
+    return torch.stack([p.flip(side - 1) if yes else p for p, yes in pairs])

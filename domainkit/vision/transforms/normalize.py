@@ -11,14 +11,14 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import FLOATS, check_images, pixelwise
 
 __all__ = ["Normalize"]
 
 
 @dataclass(frozen=True)
-class Normalize(Transform):
+class Normalize(ImageTransform):
     """(picture - mean) / std, per channel.
 
     Takes floating pictures, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i]; gives the same form.
@@ -41,7 +41,6 @@ class Normalize(Transform):
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    field: ClassVar[str] = "image"
     kind: ClassVar[str] = "pointwise"
 
     def __post_init__(self) -> None:

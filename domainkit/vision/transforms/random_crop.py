@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch.nn.functional import pad
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._arguments import Fill, as_fill
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import (
     as_padding,
     as_size,
@@ -19,12 +19,13 @@ from domainkit.vision.transforms._images import (
     each_item,
     item_sizes,
 )
+from domainkit.vision.transforms.pad import check_padding_mode, pad_pictures
 
 __all__ = ["RandomCrop"]
 
 
 @dataclass(frozen=True)
-class RandomCrop(Transform):
+class RandomCrop(Geometric):
     """Cut a window out of a random place of every picture, after a border has been added.
 
     Takes any dtype, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i], and gives a dense tensor
@@ -33,8 +34,11 @@ class RandomCrop(Transform):
     Args:
         size: (height, width) in pixels, or an int: a square.
         padding: border in pixels, added before: on all sides, or (left and right, top and bottom),
-            or (left, top, right, bottom).
-        fill: the value of the border.
+            or (left, top, right, bottom). None is 0.
+        pad_if_needed: where a picture with its border is still lower or narrower than the window,
+            what is missing is added on both sides.
+        fill: the value of a constant border, or one per channel; None is 0.
+        padding_mode: "constant", "edge", "reflect" or "symmetric", as in ``Pad``.
 
     Exactness: equal to torchvision's ``pad`` and ``crop`` at the place that ``places`` gives.
 
@@ -48,20 +52,32 @@ class RandomCrop(Transform):
     """
 
     size: int | tuple[int, int]
-    padding: int | tuple[int, ...] = 0
-    fill: float = 0
+    padding: int | tuple[int, ...] | None = 0
+    pad_if_needed: bool = False
+    fill: Fill = 0
+    padding_mode: str = "constant"
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         pair = as_size(self, self.size)
-        as_padding(self, self.padding)
+        as_padding(self, self.padding or 0)
         if not isinstance(self.size, int):
             object.__setattr__(self, "size", pair)  # a list from a recipe becomes a tuple
-        if not isinstance(self.padding, int):
+        if isinstance(self.padding, list):
             object.__setattr__(self, "padding", tuple(self.padding))
+        object.__setattr__(self, "fill", as_fill(self, self.fill))
+        check_padding_mode(self, self.padding_mode, self.fill)
+
+    def borders(self, sizes: torch.Tensor) -> torch.Tensor:
+        """int64 [B, 4]: left, top, right and bottom border, for sizes int64 [B, 2]."""
+        left, top, right, bottom = as_padding(self, self.padding or 0)
+        sides = torch.tensor([left, top, right, bottom]).expand(len(sizes), 4)
+        if not self.pad_if_needed:
+            return sides
+        padded = sizes + torch.tensor([top + bottom, left + right])
+        missing = (torch.tensor(as_size(self, self.size)) - padded).clamp(min=0).flip(1)
+        return sides + torch.cat([missing, missing], 1)
 
     def places(self, sizes: torch.Tensor, draws: Draws) -> torch.Tensor:
         """int64 [B, 2] on the host: top and left of each window in its padded picture.
@@ -69,35 +85,40 @@ class RandomCrop(Transform):
         Args:
             sizes: int64 [B, 2], height and width of each picture without its border.
         """
-        left, top, right, bottom = as_padding(self, self.padding)
-        room = sizes + torch.tensor([top + bottom, left + right])
+        borders = self.borders(sizes)
+        room = sizes + (borders[:, :2] + borders[:, 2:]).flip(1)
         room -= torch.tensor(as_size(self, self.size))
         if len(room) and int(room.min()) < 0:
             height, width = sizes[int(room.min(dim=1).values.argmin())].tolist()
             raise TransformError(
-                f"RandomCrop: a picture of {height} x {width} with padding {self.padding} is "
+                f"RandomCrop: a picture of {height} x {width} with padding {self.padding or 0} is "
                 f"smaller than the window {as_size(self, self.size)}. Resize or pad it before."
             )
         # a float64 product of 24 random bits is exact: the floor never reaches room + 1
         return (draws.uniform(2, device="cpu").double() * (room + 1)).floor().to(torch.int64)
 
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        after = torch.tensor(as_size(self, self.size)).expand_as(sizes)
+        corner = self.places(sizes, draws) - self.borders(sizes)[:, :2].flip(1)
+        return window_placement(sizes, after, torch.cat([corner, after], 1))
+
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)
         height, width = as_size(self, self.size)
-        left, top, right, bottom = as_padding(self, self.padding)
-        sides = [left, right, top, bottom]
-        places = self.places(item_sizes(x), draws)
+        sizes = item_sizes(x)
+        places, borders = self.places(sizes, draws), self.borders(sizes)
         if isinstance(x, Ragged):
-            corners = places.tolist()
+            corners, sides = places.tolist(), borders.tolist()
 
             def crop(i: int, picture: torch.Tensor) -> torch.Tensor:
                 y, x = corners[i]
-                return pad(picture, sides, value=self.fill)[:, :, y : y + height, x : x + width]
+                return self._pad(picture, sides[i])[:, :, y : y + height, x : x + width]
 
             return each_item(x, crop)
-        if any(sides):
-            x = pad(x, sides, value=self.fill)
-        if not x.is_cuda and len(x):  # 4 times as fast on a CPU as the indexing below
+        if len(x) == 0:
+            return x.new_empty(0, x.shape[1], height, width)
+        x = self._pad(x, borders[0].tolist())
+        if not x.is_cuda:  # 4 times as fast on a CPU as the indexing below
             pairs = zip(x, places.tolist(), strict=True)
             return torch.stack([p[:, i : i + height, j : j + width] for p, (i, j) in pairs])
         # every window of every picture as a view, of which one per picture is copied
@@ -105,3 +126,6 @@ class RandomCrop(Transform):
         places = places.to(x.device)
         rows = torch.arange(len(x), device=x.device)
         return windows[rows, :, places[:, 0], places[:, 1]]
+
+    def _pad(self, x: torch.Tensor, sides: list[int]) -> torch.Tensor:
+        return pad_pictures(self, x, sides, self.fill, self.padding_mode)

@@ -17,7 +17,8 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._arguments import as_interpolation
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import (
     PIXELS,
     as_range,
@@ -26,7 +27,7 @@ from domainkit.vision.transforms._images import (
     item_sizes,
     join,
 )
-from domainkit.vision.transforms.resize import check_interpolation, resize, resize_into
+from domainkit.vision.transforms.resize import MODES, resize, resize_into
 
 __all__ = ["RandomResizedCrop"]
 
@@ -34,7 +35,7 @@ _TRIES = 10
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop(Transform):
+class RandomResizedCrop(Geometric):
     """Cut a random window out of every picture and resize it.
 
     Takes uint8 or floating pictures, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i] ("nearest":
@@ -44,7 +45,7 @@ class RandomResizedCrop(Transform):
         size: (height, width) in pixels, or an int: a square.
         scale: range of the window's area as a share of the picture's.
         ratio: range of the window's width / height, uniform in its logarithm.
-        interpolation: "bilinear", "bicubic" or "nearest".
+        interpolation: "bilinear", "bicubic", "nearest" or "nearest-exact".
         antialias: widen the filter when a window shrinks (not for "nearest").
 
     Exactness: the windows follow the distribution of torchvision's; the pixels are those of
@@ -65,8 +66,6 @@ class RandomResizedCrop(Transform):
     interpolation: str = "bilinear"
     antialias: bool = True
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -75,7 +74,8 @@ class RandomResizedCrop(Transform):
             object.__setattr__(self, "size", pair)  # a list from a recipe becomes a tuple
         object.__setattr__(self, "scale", as_range(self, "scale", self.scale))
         object.__setattr__(self, "ratio", as_range(self, "ratio", self.ratio))
-        check_interpolation(self, self.interpolation)
+        mode = as_interpolation(self, self.interpolation, MODES)
+        object.__setattr__(self, "interpolation", mode)
 
     def boxes(self, sizes: torch.Tensor, draws: Draws) -> torch.Tensor:
         """int64 [B, 4] on the host: top, left, height and width of each window, in pixels.
@@ -102,8 +102,12 @@ class RandomResizedCrop(Transform):
         corner = torch.where(none_fits, ((full - central) / 2).floor(), corner)
         return torch.cat([corner, window], 1).to(torch.int64)
 
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        after = torch.tensor(as_size(self, self.size)).expand_as(sizes)
+        return window_placement(sizes, after, self.boxes(sizes, draws))
+
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        check_images(self, x, dtypes=None if self.interpolation == "nearest" else PIXELS)
+        check_images(self, x, dtypes=None if self.interpolation.startswith("nearest") else PIXELS)
         size = as_size(self, self.size)
         if len(x) == 0:
             return x.new_empty(0, x.shape[1], *size) if isinstance(x, torch.Tensor) else x

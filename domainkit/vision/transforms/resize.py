@@ -8,7 +8,7 @@ does it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch.nn.functional import interpolate
@@ -16,7 +16,8 @@ from torch.nn.functional import interpolate
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._arguments import as_interpolation
+from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
 from domainkit.vision.transforms._images import (
     PIXELS,
     as_size,
@@ -25,13 +26,13 @@ from domainkit.vision.transforms._images import (
     item_sizes,
 )
 
-__all__ = ["Resize", "check_interpolation", "resize", "resize_into"]
+__all__ = ["MODES", "Resize", "resize", "resize_into"]
 
-_MODES = ("bilinear", "bicubic", "nearest")
+MODES = ("bilinear", "bicubic", "nearest", "nearest-exact")
 
 
 @dataclass(frozen=True)
-class Resize(Transform):
+class Resize(Geometric):
     """Resize every picture.
 
     Takes uint8 or floating pictures, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i] ("nearest":
@@ -40,9 +41,10 @@ class Resize(Transform):
     Args:
         size: (height, width), or an int: the length of the shorter side, in pixels; the longer one
             follows, cut to a whole number.
-        interpolation: "bilinear", "bicubic" or "nearest".
+        interpolation: "bilinear", "bicubic", "nearest" or "nearest-exact", or what torchvision
+            takes for them (its enum, Pillow's numbers).
         max_size: with an int ``size``: the longer side is at most this, and the shorter follows.
-        antialias: widen the filter when a picture shrinks (not for "nearest").
+        antialias: widen the filter when a picture shrinks (not for the nearest ones).
 
     Exactness, against ``torchvision.transforms.v2.functional.resize`` on the same input:
         floating: within 1e-6. nearest: equal. uint8 bilinear: within 1 level (equal on a CPU with
@@ -63,12 +65,12 @@ class Resize(Transform):
     max_size: int | None = None
     antialias: bool = True
 
-    field: ClassVar[str] = "image"
-    kind: ClassVar[str] = "geometry"
+    clamps: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         pair = as_size(self, self.size)
-        check_interpolation(self, self.interpolation)
+        mode = as_interpolation(self, self.interpolation, MODES)
+        object.__setattr__(self, "interpolation", mode)
         if isinstance(self.size, int):
             if self.max_size is not None and self.max_size <= self.size:
                 raise TransformError(
@@ -88,8 +90,12 @@ class Resize(Transform):
             short, long = int(self.max_size * short / long), self.max_size
         return (short, long) if height <= width else (long, short)
 
+    def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
+        after = [self.output_size(height, width) for height, width in sizes.tolist()]
+        return window_placement(sizes, torch.tensor(after, dtype=torch.int64).view(-1, 2))
+
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        check_images(self, x, dtypes=None if self.interpolation == "nearest" else PIXELS)
+        check_images(self, x, dtypes=None if self.interpolation.startswith("nearest") else PIXELS)
         if len(x) and int(item_sizes(x).min()) < 1:
             raise TransformError("Resize: a picture has no pixels")
         if isinstance(x, Ragged):
@@ -113,9 +119,10 @@ def resize(
         return x
     if len(x) == 0:
         return x.new_empty(0, x.shape[1], *size)
-    if interpolation == "nearest":
-        rows = _nearest(x.shape[2], size[0], x.device)
-        columns = _nearest(x.shape[3], size[1], x.device)
+    if interpolation.startswith("nearest"):
+        middle = 0.5 if interpolation == "nearest-exact" else 0.0
+        rows = _nearest(x.shape[2], size[0], middle, x.device)
+        columns = _nearest(x.shape[3], size[1], middle, x.device)
         return x[:, :, rows[:, None], columns]
     # torch has a uint8 filter for CPUs only. Its bicubic form clips between the two directions and
     # so loses overshoot near edges: there the floating filter is used.
@@ -155,17 +162,11 @@ def resize_into(
         out.copy_(resize(x, size, interpolation, antialias=antialias))
 
 
-def check_interpolation(op: Any, interpolation: Any) -> None:
-    """TransformError unless ``resize`` knows this interpolation."""
-    if interpolation not in _MODES:
-        raise TransformError(
-            f"{type(op).__name__}: interpolation must be one of {', '.join(_MODES)}, "
-            f"got {interpolation!r}"
-        )
+def _nearest(source: int, target: int, middle: float, device: torch.device) -> torch.Tensor:
+    """int64 [target]: the source row of each target row, in float32 as torch counts.
 
-
-def _nearest(source: int, target: int, device: torch.device) -> torch.Tensor:
-    """int64 [target]: the source row of each target row, floor(i * source / target) in float32."""
+    floor(i * source / target), or with ``middle`` = 0.5 floor((i + 0.5) * source / target).
+    """
     scale = torch.tensor(source / target, dtype=torch.float32, device=device)
-    index = (torch.arange(target, dtype=torch.float32, device=device) * scale).floor()
+    index = ((torch.arange(target, dtype=torch.float32, device=device) + middle) * scale).floor()
     return index.to(torch.int64).clamp_(max=source - 1)

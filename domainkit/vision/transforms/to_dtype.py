@@ -10,7 +10,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.transform import Transform
+from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import check_images
 
 __all__ = ["ToDtype"]
@@ -33,7 +33,7 @@ _MANTISSA = {torch.float16: 11, torch.bfloat16: 8, torch.float32: 24, torch.floa
 
 
 @dataclass(frozen=True)
-class ToDtype(Transform):
+class ToDtype(ImageTransform):
     """Turn pictures into another dtype.
 
     Takes integer or floating pictures, dense [B, C, H, W] or ``Ragged`` [C, H_i, W_i], and gives
@@ -59,7 +59,6 @@ class ToDtype(Transform):
     dtype: str
     scale: bool = False
 
-    field: ClassVar[str] = "image"
     kind: ClassVar[str] = "pointwise"
 
     def __post_init__(self) -> None:

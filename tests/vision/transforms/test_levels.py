@@ -27,7 +27,7 @@ CASES = {
     Code.SOLARIZE: (
         [0, 1, 99.5, 100, 128, 200, 254, 255, 17],
         [0, 0.1, 0.25, 0.5, 0.7, 0.9, 1, 0.33, 0.05],
-        lambda x, a: F.solarize(x, a),
+        F.solarize,
     ),
     Code.POSTERIZE: (
         [0, 1, 2, 3, 4, 5, 6, 7, 8],

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import torch
+
 from domainkit.errors import TransformError
 
-__all__ = ["FORMS", "chosen_form", "use_form"]
+__all__ = ["FORMS", "chosen_form", "numba_can", "use_form"]
 
 FORMS = ("auto", "torch", "numba", "triton")
 _FORM: ContextVar[str] = ContextVar("domainkit_vision_form", default="auto")
@@ -47,3 +49,19 @@ def chosen_form() -> str:
         'auto'
     """
     return _FORM.get()
+
+
+def numba_can(x: torch.Tensor) -> bool:
+    """Whether the Numba form of a filter is wanted and can work on these pictures.
+
+    Example:
+        >>> numba_can(torch.zeros(1, 3, 4, 4, dtype=torch.float16))
+        False
+    """
+    return (
+        chosen_form() in ("auto", "numba")
+        and x.device.type == "cpu"
+        and x.dtype in (torch.uint8, torch.float32)
+        and not x.requires_grad
+        and not torch.compiler.is_compiling()
+    )

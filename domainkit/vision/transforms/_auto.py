@@ -1,0 +1,242 @@
+"""What the automatic augmentations share: their operations, how strong these are, and the passes.
+
+An operation of its own per sample takes no loop over samples: of every slot the samples with a
+colour step are done as one ``Program``, those that are bent or moved by one ``warp``, those that
+are sharpened by one filter. Operations, magnitudes and signs are torchvision's (v2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from domainkit.draws import Draws
+from domainkit.errors import TransformError
+from domainkit.ragged import Ragged
+from domainkit.vision.transforms._images import item_sizes, pixelwise
+from domainkit.vision.transforms._program import Code, Program, run_program
+from domainkit.vision.transforms.kernels.warp import warp
+from domainkit.vision.transforms.sharpness import adjust_sharpness
+
+__all__ = ["OPS", "Space", "as_fill", "chances", "check_warp", "run_slots", "strengths"]
+
+OPS = (
+    *("Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"),
+    *("Brightness", "Color", "Contrast", "Sharpness"),
+    *("Posterize", "Solarize", "AutoContrast", "Equalize", "Invert"),
+)
+_AT = {name: number for number, name in enumerate(OPS)}
+_SIGNED = torch.tensor([_AT["ShearX"] <= i <= _AT["Sharpness"] for i in range(len(OPS))])
+_CODES = {
+    "Brightness": Code.BRIGHTNESS,
+    "Color": Code.SATURATION,
+    "Contrast": Code.CONTRAST,
+    "Posterize": Code.POSTERIZE,
+    "Solarize": Code.SOLARIZE,
+    "AutoContrast": Code.AUTOCONTRAST,
+    "Equalize": Code.EQUALIZE,
+    "Invert": Code.INVERT,
+}
+_CODE = torch.tensor([int(_CODES.get(name, Code.NONE)) for name in OPS])
+
+
+@dataclass(frozen=True)
+class Space:
+    """How strong each operation is at the last of ``bins`` steps; the first changes nothing.
+
+    Attributes:
+        ops: which operations are drawn from.
+        shear: the tangent of the angle.
+        shift: from a side's length in pixels to pixels.
+        turn: degrees.
+        colour: how far from 1 the factor of brightness, colour, contrast and sharpness is.
+        bits: how many bits Posterize keeps at the first step, and how many fewer at the last.
+    """
+
+    ops: tuple[str, ...]
+    shear: float
+    shift: Callable[[int], float]
+    turn: float
+    colour: float
+    bits: tuple[int, int]
+
+    def numbers(self) -> torch.Tensor:
+        """int64: the numbers of ``ops`` in ``OPS``."""
+        return torch.tensor([_AT[name] for name in self.ops])
+
+    def table(self, bins: int, height: int, width: int) -> torch.Tensor:
+        """float64 [len(OPS), bins] for pictures of one size; float32 numbers, as torchvision's."""
+        ends = {
+            **dict.fromkeys(("ShearX", "ShearY"), self.shear),
+            "TranslateX": self.shift(width),
+            "TranslateY": self.shift(height),
+            "Rotate": self.turn,
+            **dict.fromkeys(("Brightness", "Color", "Contrast", "Sharpness"), self.colour),
+        }
+        out = torch.zeros(len(OPS), bins, dtype=torch.float64)
+        for name, end in ends.items():
+            out[_AT[name]] = torch.linspace(0.0, end, bins)
+        first, fewer = self.bits
+        out[_AT["Posterize"]] = (first - torch.arange(bins) / ((bins - 1) / fewer)).round()
+        out[_AT["Solarize"]] = torch.linspace(1.0, 0.0, bins)
+        return out
+
+
+def strengths(
+    space: Space,
+    bins: int,
+    x: torch.Tensor | Ragged,
+    ops: torch.Tensor,
+    *,
+    steps: torch.Tensor | int,
+    negative: torch.Tensor,
+) -> torch.Tensor:
+    """float64 [B, K]: magnitudes as torchvision's functions take them.
+
+    Args:
+        ops: int64 [B, K], numbers in ``OPS``.
+        steps: int64 [B, K] or a number, in 0..bins - 1.
+        negative: bool [B, K]: the other way, for the operations that have one.
+    """
+    sizes, of = torch.unique(item_sizes(x), dim=0, return_inverse=True)
+    if len(sizes) == 0:
+        return torch.zeros(ops.shape, dtype=torch.float64)
+    tables = torch.stack([space.table(bins, height, width) for height, width in sizes.tolist()])
+    values = tables[of[:, None], ops, steps]
+    return torch.where(negative & _SIGNED[ops], -values, values)
+
+
+def run_slots(
+    x: torch.Tensor | Ragged,
+    ops: torch.Tensor,
+    values: torch.Tensor,
+    interpolation: str,
+    fill: Any,
+) -> torch.Tensor | Ragged:
+    """Run operations int64 [B, K] with magnitudes [B, K], slot after slot; sizes stay."""
+    if len(x) == 0 or not ops.any():
+        return x
+    pictures: _Dense | _Items = _Items(x) if isinstance(x, Ragged) else _Dense(x)
+    bound = 255.0 if x.dtype == torch.uint8 else 1.0
+    sizes = item_sizes(x)
+    for op, value in zip(ops.T, values.T, strict=True):
+        codes, amounts = _CODE[op], _amounts(op, value, bound)
+        (rows,) = torch.nonzero(codes, as_tuple=True)
+        if len(rows):
+            program = Program(codes[rows, None], amounts[rows, None])
+            pictures.put(rows, run_program(pictures.take(rows), program))
+        (rows,) = torch.nonzero((op >= _AT["ShearX"]) & (op <= _AT["Rotate"]), as_tuple=True)
+        if len(rows):
+            matrix = _matrices(op[rows], value[rows], sizes[rows])
+            moved = warp(pictures.take(rows), matrix, sizes[rows], interpolation, fill)
+            pictures.put(rows, moved)
+        (rows,) = torch.nonzero(op == _AT["Sharpness"], as_tuple=True)
+        if len(rows):
+            factor = (1.0 + value[rows]).to(torch.float32)
+            pictures.put(rows, _sharpened(pictures.take(rows), factor))
+    return pictures.done()
+
+
+def _sharpened(x: torch.Tensor | Ragged, factor: torch.Tensor) -> torch.Tensor | Ragged:
+    return pixelwise(x, lambda pictures, s: adjust_sharpness(pictures, factor[s]))
+
+
+def _amounts(op: torch.Tensor, value: torch.Tensor, bound: float) -> torch.Tensor:
+    """float32 [B]: magnitudes as ``Program`` takes them."""
+    blends = (op >= _AT["Brightness"]) & (op <= _AT["Contrast"])
+    out = torch.where(blends, 1.0 + value, value)
+    return torch.where(op == _AT["Solarize"], bound * value, out).to(torch.float32)
+
+
+def _matrices(op: torch.Tensor, value: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    """float64 [n, 3, 3]: from the output to the input, in continuous pixel coordinates."""
+    matrix = torch.eye(3, dtype=torch.float64).repeat(len(op), 1, 1)
+    # shears keep the upper left corner where it is
+    matrix[:, 0, 1] = torch.where(op == _AT["ShearX"], value, 0.0)
+    matrix[:, 1, 0] = torch.where(op == _AT["ShearY"], value, 0.0)
+    # shifts are whole pixels, cut towards 0
+    matrix[:, 0, 2] = torch.where(op == _AT["TranslateX"], -value.trunc(), 0.0)
+    matrix[:, 1, 2] = torch.where(op == _AT["TranslateY"], -value.trunc(), 0.0)
+    # turns are about the centre c, anticlockwise to the eye: p -> R (p - c) + c
+    turn = op == _AT["Rotate"]
+    angle = torch.where(turn, value, 0.0).deg2rad()
+    cos, sin = angle.cos(), angle.sin()
+    y, x = (sizes.to(torch.float64) / 2).unbind(1)
+    rows = (
+        (torch.stack([cos, -sin, x - cos * x + sin * y], 1)),
+        (torch.stack([sin, cos, y - sin * x - cos * y], 1)),
+    )
+    for i, row in enumerate(rows):
+        matrix[:, i] = torch.where(turn[:, None], row, matrix[:, i])
+    return matrix
+
+
+class _Dense:
+    """A copy of a dense batch, some of whose pictures are exchanged."""
+
+    def __init__(self, x: torch.Tensor) -> None:
+        self._x, self._mine = x, False
+
+    def take(self, rows: torch.Tensor) -> torch.Tensor:
+        if len(rows) == len(self._x):
+            return self._x
+        return self._x.index_select(0, rows.to(self._x.device))
+
+    def put(self, rows: torch.Tensor, values: Any) -> None:
+        if len(rows) == len(self._x):
+            self._x, self._mine = values, False  # who knows whose memory it is
+            return
+        if not self._mine:
+            self._x, self._mine = self._x.clone(), True
+        self._x.index_copy_(0, rows.to(self._x.device), values)
+
+    def done(self) -> torch.Tensor:
+        return self._x
+
+
+class _Items:
+    """The same for pictures of several sizes."""
+
+    def __init__(self, x: Ragged) -> None:
+        self._items = list(x)
+
+    def take(self, rows: torch.Tensor) -> Ragged:
+        return Ragged.from_list([self._items[i] for i in rows.tolist()])
+
+    def put(self, rows: torch.Tensor, values: Any) -> None:
+        for i, value in zip(rows.tolist(), values, strict=True):
+            self._items[i] = value
+
+    def done(self) -> Ragged:
+        return Ragged.from_list(self._items)
+
+
+def check_warp(op: Any, bins: int | None = None) -> None:
+    """Check ``interpolation``, ``fill`` and a number of magnitudes; a list becomes a tuple."""
+    name = type(op).__name__
+    if op.interpolation not in ("nearest", "bilinear", "bicubic"):
+        raise TransformError(
+            f"{name}: interpolation must be nearest, bilinear or bicubic, got {op.interpolation!r}"
+        )
+    object.__setattr__(op, "fill", as_fill(name, op.fill))
+    if bins is not None and (type(bins) is not int or bins < 2):
+        raise TransformError(f"{name}: num_magnitude_bins must be an int above 1, got {bins!r}")
+
+
+def as_fill(name: str, fill: Any) -> Any:
+    """None, a number, or a tuple with one per channel."""
+    values = fill if isinstance(fill, (list, tuple)) else (fill,)
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    if fill is not None and not (values and numbers):
+        raise TransformError(
+            f"{name}: fill must be None, a number or one per channel, got {fill!r}"
+        )
+    return tuple(fill) if isinstance(fill, list) else fill
+
+
+def chances(draws: Draws, n: int, start: int) -> torch.Tensor:
+    """bool [B, n] on the host, each True for half of the samples."""
+    return draws.uniform(n, start=start, device="cpu") < 0.5
