@@ -2,8 +2,8 @@
 
 A block is three lines of float32 that stay in the processor's nearest cache; every step runs over
 them once, in loops without branches, which LLVM turns into vector code. ``whole`` says that the
-pictures are uint8: values are 0..255 then, and cut to whole levels after each step. Products and sums are made
-one by one, in the order of the reference, so that results have its bits.
+pictures are uint8: values are 0..255 then, and cut to whole levels after each step. Products and
+sums are made one by one, in the order of the reference, so that results have its bits.
 
 Imported only by what runs the kernels, as it imports Numba.
 """
