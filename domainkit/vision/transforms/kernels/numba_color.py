@@ -74,7 +74,7 @@ def kernel() -> Callable[..., None] | None:
     return done
 
 
-def color_finish_numba(
+def color_finish_numba(  # noqa: PLR0917
     x: torch.Tensor | Ragged,
     program: Program | None,
     hflip: torch.Tensor | None,
