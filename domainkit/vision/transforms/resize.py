@@ -96,7 +96,9 @@ class Resize(Geometric):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=None if self.interpolation.startswith("nearest") else PIXELS)
-        if len(x) and int(item_sizes(x).min()) < 1:
+        # numbers of a shape, not of a tensor, so that torch.compile can follow
+        shortest = min(x.shape[2:]) if isinstance(x, torch.Tensor) else _shortest(x)
+        if len(x) and shortest < 1:
             raise TransformError("Resize: a picture has no pixels")
         if isinstance(x, Ragged):
             return each_item(x, lambda _, picture: self._one_size(picture))
@@ -124,6 +126,10 @@ def resize(
         rows = _nearest(x.shape[2], size[0], middle, x.device)
         columns = _nearest(x.shape[3], size[1], middle, x.device)
         return x[:, :, rows[:, None], columns]
+    if interpolation == "bilinear" and torch.compiler.is_exporting():
+        from domainkit.vision.transforms.kernels.resize_matmul import resize_matmul
+
+        return resize_matmul(x, size, antialias=antialias)
     # torch has a uint8 filter for CPUs only. Its bicubic form clips between the two directions and
     # so loses overshoot near edges: there the floating filter is used.
     native = x.dtype in (torch.float32, torch.float64) or (
@@ -160,6 +166,10 @@ def resize_into(
         torch.ops.aten._upsample_bilinear2d_aa.out(x, list(size), False, None, None, out=out)
     else:
         out.copy_(resize(x, size, interpolation, antialias=antialias))
+
+
+def _shortest(x: Ragged) -> int:
+    return int(item_sizes(x).min()) if len(x) else 1
 
 
 def _nearest(source: int, target: int, middle: float, device: torch.device) -> torch.Tensor:
