@@ -75,7 +75,7 @@ def kernel() -> Callable[..., None] | None:
     return done
 
 
-def color_finish_numba(  # noqa: PLR0917
+def color_finish_numba(
     x: torch.Tensor | Ragged,
     program: Program | None,
     hflip: torch.Tensor | None,
