@@ -22,7 +22,7 @@ import triton
 import triton.language as tl
 
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms.kernels.triton_steps import grey, step
+from domainkit.vision.transforms.kernels._triton_steps import grey, step
 
 if TYPE_CHECKING:
     from domainkit.vision.transforms._program import Program
