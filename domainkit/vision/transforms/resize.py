@@ -126,10 +126,10 @@ def resize(
         rows = _nearest(x.shape[2], size[0], middle, x.device)
         columns = _nearest(x.shape[3], size[1], middle, x.device)
         return x[:, :, rows[:, None], columns]
-    if interpolation == "bilinear" and torch.compiler.is_exporting():
+    if torch.compiler.is_exporting():
         from domainkit.vision.transforms.kernels.resize_matmul import resize_matmul
 
-        return resize_matmul(x, size, antialias=antialias)
+        return resize_matmul(x, size, interpolation, antialias=antialias)
     # torch has a uint8 filter for CPUs only. Its bicubic form clips between the two directions and
     # so loses overshoot near edges: there the floating filter is used.
     native = x.dtype in (torch.float32, torch.float64) or (
