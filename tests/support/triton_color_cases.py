@@ -8,8 +8,8 @@ from support.triton_cases import DEVICE
 
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._program import Code, Program
-from domainkit.vision.transforms.kernels.finish import color_finish_torch
 from domainkit.vision.transforms.kernels._triton_color import color_finish_triton
+from domainkit.vision.transforms.kernels.finish import color_finish_torch
 
 AMOUNT = {Code.HUE: -0.3, Code.POSTERIZE: 3.0, Code.PERMUTE: 3.0}
 TOLERANCE = {torch.uint8: 1, torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
