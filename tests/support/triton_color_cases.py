@@ -1,4 +1,4 @@
-"""Cases of kernels/triton_color.py; run by tests/vision/transforms/kernels."""
+"""Cases of kernels/_triton_color.py; run by tests/vision/transforms/kernels."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from support.triton_cases import DEVICE
 
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._program import Code, Program
+from domainkit.vision.transforms.kernels._triton_color import color_finish_triton
 from domainkit.vision.transforms.kernels.finish import color_finish_torch
-from domainkit.vision.transforms.kernels.triton_color import color_finish_triton
 
 AMOUNT = {Code.HUE: -0.3, Code.POSTERIZE: 3.0, Code.PERMUTE: 3.0}
 TOLERANCE = {torch.uint8: 1, torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
@@ -47,11 +47,12 @@ def close(got, want, dtype, tolerance=None):
     assert difference <= limit, difference
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+@pytest.mark.parametrize(
+    ("dtype", "channels"), [(torch.uint8, 1), (torch.uint8, 3), (torch.float32, 3)]
+)
 def test_every_step(dtype, channels):
     program = every_code(dtype)
-    x = pictures(len(program), channels, dtype)
+    x = pictures(len(program), channels, dtype, 9, 11)  # one block: the interpreter is slow
     want = color_finish_torch(x, program)
     close(
         color_finish_triton(x.to(DEVICE), program), want, dtype, 0 if dtype == torch.uint8 else None
@@ -60,7 +61,7 @@ def test_every_step(dtype, channels):
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float16])
 def test_steps_in_order_with_mirrors_and_normalisation(dtype):
-    x = pictures(4, 3, dtype)
+    x = pictures(4, 3, dtype, 11, 13)
     flips = {"hflip": torch.tensor([True, False, True, False]), "vflip": torch.arange(4) > 1}
     finish = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}
     if dtype == torch.uint8:
@@ -79,7 +80,7 @@ def test_several_statistics_in_one_program():
 
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_ragged_and_strides(channels_last):
-    sizes = [(1, 1), (33, 40), (7, 1)]
+    sizes = [(1, 1), (17, 20), (7, 1)]
     items = [pictures(1, 3, torch.uint8, h, w)[0] for h, w in sizes]
     if channels_last:
         items = [i.permute(1, 2, 0).contiguous().permute(2, 0, 1) for i in items]
@@ -97,7 +98,7 @@ def test_ragged_and_strides(channels_last):
 
 
 def test_alone_as_in_a_batch():
-    x, program = pictures(3, 3, torch.float32).to(DEVICE), jitter(3)
+    x, program = pictures(2, 3, torch.float32).to(DEVICE), jitter(2)
     whole = color_finish_triton(x, program)
     alone = color_finish_triton(x[1:2], Program(program.codes[1:2], program.amounts[1:2]))
     assert torch.equal(whole[1], alone[0])

@@ -1,4 +1,4 @@
-"""Cases of kernels/triton_draws.py; run by tests/vision/transforms/kernels."""
+"""Cases of kernels/_triton_draws.py; run by tests/vision/transforms/kernels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from support.triton_cases import DEVICE
 
 from domainkit.draws import Draws
-from domainkit.vision.transforms.kernels import triton_draws
+from domainkit.vision.transforms.kernels import _triton_draws as triton_draws
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,12 @@ def _turn(r: Any, g: Any, b: Any, shift: Any, whole: bool) -> None:
 
 
 @njit(nogil=True, cache=True)
+def _invert(line: Any, top: Any) -> None:
+    for i in range(line.size):
+        line[i] = top - line[i]
+
+
+@njit(nogil=True, cache=True)
 def _solarize(line: Any, limit: Any, top: Any) -> None:
     for i in range(line.size):
         line[i] = top - line[i] if line[i] >= limit else line[i]
@@ -190,7 +196,7 @@ def block_step(
         _turn(work[0][:m], work[1][:m], work[2][:m], amount, whole)
     elif code == 5:
         for c in range(n):
-            _solarize(work[c][:m], f4(-np.inf), TOP if whole else ONE)
+            _invert(work[c][:m], TOP if whole else ONE)
     elif code == 6:
         for c in range(n):
             _solarize(work[c][:m], amount, TOP if whole else ONE)

@@ -43,10 +43,10 @@ def color_finish(
     target = x.dtype if out_dtype is None else out_dtype
     if form in ("auto", "triton") and x.device.type == "cuda" and find_spec("triton"):
         # here, because importing Triton takes a second and not every machine has it
-        from domainkit.vision.transforms.kernels import triton_color
+        from domainkit.vision.transforms.kernels import _triton_color
 
-        if triton_color.can_run(x, mean, out_dtype, scale=scale):
-            return triton_color.color_finish_triton(
+        if _triton_color.can_run(x, mean, out_dtype, scale=scale):
+            return _triton_color.color_finish_triton(
                 x,
                 program,
                 hflip=hflip,

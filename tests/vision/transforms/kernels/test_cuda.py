@@ -7,6 +7,7 @@ import torch
 
 if not torch.cuda.is_available():
     pytest.skip("no GPU here", allow_module_level=True)
+pytest.importorskip("triton")
 
 from support.triton_color_cases import *  # noqa: F403  # the same cases, compiled
 from support.triton_draws_cases import *  # noqa: F403

@@ -10,7 +10,7 @@ Exactness, against ``color_finish_torch``: uint8 equal (1 level is allowed for);
 """
 
 # device functions: their arguments have the types that the launch gives them
-# ruff: noqa: PLR0917, SIM108
+# ruff: noqa: SIM108
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import triton
 import triton.language as tl
 
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms.kernels.triton_steps import grey, step
+from domainkit.vision.transforms.kernels._triton_steps import grey, step
 
 if TYPE_CHECKING:
     from domainkit.vision.transforms._program import Program
