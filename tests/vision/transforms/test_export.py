@@ -203,3 +203,9 @@ def test_a_graph_on_a_device_has_no_tensor_of_the_host():
         program = torch.export.export(T.Exportable(T.Compose(steps)), inputs)
     made = [node.meta.get("val") for node in program.graph.nodes]
     assert {v.device.type for v in made if isinstance(v, torch.Tensor)} == {"cuda"}
+
+
+def test_a_window_that_ends_at_the_length_of_its_source_is_resized_too():
+    # 240 rows become 256, of which the first 240 are computed for the window
+    x, steps = pictures(240, 330)[:1], (T.Resize(256), T.CenterCrop(224))
+    assert torch.equal(T.Compose(steps)(x), T.Compose(steps, fuse=False)(x))

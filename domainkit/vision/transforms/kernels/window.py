@@ -43,9 +43,12 @@ def resize_window(
     if not whole and smooth and x.dtype == torch.uint8 and list(x.shape[2:]) != list(full):
         # a size of its own goes with the scale of the whole: the filter starts from the corner
         scales = [full[0] / x.shape[2], full[1] / x.shape[3]]
-        near = torch.ops.aten._upsample_bilinear2d_aa(
-            x, [top + height, left + width], False, *scales
-        )
+        ends = [top + height, left + width]
+        # torch leaves out an axis whose length stays, whatever its scale: then one row more
+        for axis in (0, 1):
+            if ends[axis] == x.shape[2 + axis] and ends[axis] < full[axis]:
+                ends[axis] += 1
+        near = torch.ops.aten._upsample_bilinear2d_aa(x, ends, False, *scales)
     else:
         near = resize(x, (full[0], full[1]), how.interpolation, antialias=how.antialias)
     part = near[:, :, top : top + height, left : left + width]
