@@ -132,8 +132,12 @@ def resize(
         return resize_matmul(x, size, interpolation, antialias=antialias)
     # torch has a uint8 filter for CPUs only. Its bicubic form clips between the two directions and
     # so loses overshoot near edges: there the floating filter is used.
+    # It also fails an assertion of its own on one pixel of 3 or 4 channels.
     native = x.dtype in (torch.float32, torch.float64) or (
-        x.dtype == torch.uint8 and x.device.type == "cpu" and interpolation == "bilinear"
+        x.dtype == torch.uint8
+        and x.device.type == "cpu"
+        and interpolation == "bilinear"
+        and tuple(size) != (1, 1)
     )
     out = interpolate(
         x if native else x.float(),
@@ -161,6 +165,7 @@ def resize_into(
     """
     size = (out.shape[2], out.shape[3])
     direct = interpolation == "bilinear" and antialias and x.device.type == "cpu"
+    direct = direct and size != (1, 1)  # see resize
     if direct and x.dtype == torch.uint8 and tuple(x.shape[2:]) != size:
         # what interpolate() calls, but for the place of the result
         torch.ops.aten._upsample_bilinear2d_aa.out(x, list(size), False, None, None, out=out)
