@@ -6,6 +6,7 @@ The network is not touched.
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re

@@ -76,7 +76,7 @@ class Draws:
 
     Args:
         seed: any Python int; its low 64 bits are the key.
-        epoch: in [0, 2**32).
+        epoch: in [0, 2**32); under torch.compile and torch.export an int64 tensor [] too.
         ids: int64 tensor [B], one id per sample in [0, 2**48).
         op: which op of the pipeline is drawing; ``at(op)`` gives a step's numbers.
         depth: how deep in nested pipelines; ``at`` counts it.
@@ -100,7 +100,7 @@ class Draws:
     def __post_init__(self) -> None:
         if not 0 <= self.op <= MAX_OP:
             raise ValueError(f"op must be in [0, {MAX_OP}], got {self.op}")
-        if not 0 <= self.epoch <= MASK:
+        if isinstance(self.epoch, int) and not 0 <= self.epoch <= MASK:
             raise ValueError(f"epoch must be in [0, 2**32), got {self.epoch}")
         if self.ids.dtype != torch.int64 or self.ids.ndim != 1:
             raise ValueError(
@@ -137,7 +137,9 @@ class Draws:
     def bits(self, n: int, *, start: int = 0, device: Any = None) -> torch.Tensor:
         """int64 [B, n] with values uniform in [0, 2**32)."""
         first = start >> 2
-        block = torch.arange(first, (start + n + 3) >> 2, device=device or self.ids.device)
+        if device is None or torch.compiler.is_compiling():  # a graph must not wait for the host
+            device = self.ids.device
+        block = torch.arange(first, (start + n + 3) >> 2, device=device)
         words = self._words(self.ids.to(block.device)[:, None], block[None, :])
         skipped = start - 4 * first
         return torch.stack(words, -1).flatten(1)[:, skipped : skipped + n].contiguous()
@@ -191,7 +193,7 @@ class Draws:
         """The four numbers of each block."""
         seed = int(self.seed) & 0xFFFFFFFFFFFFFFFF
         c2 = ((ids >> 32) & 0xFFFF) | (self.op << 16)
-        c3 = torch.full_like(c2, self.epoch)
+        c3 = torch.zeros_like(c2) + self.epoch
         return philox((block, ids & MASK, c2, c3), (seed & MASK, seed >> 32))
 
     def _bits(self, ids: torch.Tensor, position: torch.Tensor) -> torch.Tensor:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         ToTensor,
     )
     from domainkit.vision.transforms.elastic import ElasticTransform
+    from domainkit.vision.transforms.exportable import Exportable
     from domainkit.vision.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
     from domainkit.vision.transforms.gaussian_blur import GaussianBlur
     from domainkit.vision.transforms.gaussian_noise import GaussianNoise
@@ -97,6 +98,7 @@ _HOME = {  # public name -> the module that defines it
     "ConvertImageDtype": "domainkit.vision.transforms.convert",
     "CutMix": "domainkit.vision.transforms.mix",
     "ElasticTransform": "domainkit.vision.transforms.elastic",
+    "Exportable": "domainkit.vision.transforms.exportable",
     "FiveCrop": "domainkit.vision.transforms.multi_crop",
     "GaussianBlur": "domainkit.vision.transforms.gaussian_blur",
     "GaussianNoise": "domainkit.vision.transforms.gaussian_noise",
@@ -166,6 +168,7 @@ __all__ = [
     "ConvertImageDtype",
     "CutMix",
     "ElasticTransform",
+    "Exportable",
     "FiveCrop",
     "GaussianBlur",
     "GaussianNoise",

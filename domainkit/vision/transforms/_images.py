@@ -110,6 +110,19 @@ def as_range(op: Any, name: str, value: Any, *, above: float = 0.0) -> tuple[flo
     return float(value[0]), float(value[1])
 
 
+def constants(values: Any, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """``torch.tensor(values)``; in a graph on a device made there, as CUDA captures no host copy.
+
+    Args:
+        values: a number, or sequences of numbers, nested or not.
+    """
+    if device.type == "cpu" or not torch.compiler.is_compiling():
+        return torch.tensor(values, dtype=dtype, device=device)
+    if isinstance(values, (tuple, list)):
+        return torch.stack([constants(value, dtype, device) for value in values])
+    return torch.full((), values, dtype=dtype, device=device)
+
+
 def item_sizes(x: torch.Tensor | Ragged) -> torch.Tensor:
     """int64 [B, 2] on the host: height and width of every picture."""
     if isinstance(x, Ragged):

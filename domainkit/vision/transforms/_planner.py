@@ -1,9 +1,10 @@
 """The planner of picture steps: which neighbours run as one pass.
 
 ``Compose`` finds this module by the name in ``ImageTransform.planner`` and gives it every run of
-picture steps. Two kinds of passes join steps: ``WindowPass`` (crops, mirrors, one resampling) and
-``FinishPass`` (mirrors, colour, number type, normalisation). What joins gives the same pictures as
-step by step; where it would not, a step stands alone and the plan says why.
+picture steps. Three kinds of passes join steps: ``WindowPass`` (crops, mirrors, one resampling),
+``WarpPass`` (affine maps, rotations, perspectives, mirrors) and ``FinishPass`` (mirrors, colour,
+number type, normalisation). A window and a finish give the same pictures as step by step, a warp
+sharper ones; what cannot join stands alone, and the plan says why.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from domainkit.transform import Pass, Transform
 from domainkit.vision.transforms._finish_pass import FinishPass, finishing
 from domainkit.vision.transforms._fused import mirror
 from domainkit.vision.transforms._geometry import Geometric
+from domainkit.vision.transforms._warp_pass import WarpPass, warping
 from domainkit.vision.transforms._window_pass import WindowPass, crops, resamples
 from domainkit.vision.transforms.random_crop import RandomCrop
 
@@ -28,10 +30,12 @@ def plan_passes(steps: Sequence[tuple[int, Transform]]) -> list[Pass]:
     passes: list[Pass] = []
     while todo:
         alone = [step for _, step in todo]
-        window, finish = _windowing(alone), finishing(alone)
+        window, finish, warps = _windowing(alone), finishing(alone), warping(alone)
         count, why = 1, ""
         kind: type[Pass] = Pass
-        if window > 1 and window >= finish:
+        if warps:
+            count, kind, why = warps, WarpPass, "one homography per picture, sampled once"
+        elif window > 1 and window >= finish:
             count, kind, why = window, WindowPass, "one window per picture"
         elif finish > 1:
             count, kind = finish, FinishPass
@@ -83,4 +87,4 @@ def _why(steps: list[Any]) -> str:
         return "RandomCrop adds a border, which is no part of the picture"
     if resamples(first) or crops(first):
         return f"{other} after it samples points of {name}'s result, and would alias without it"
-    return f"{name} and {other} each round their own result"
+    return f"{name} and {other} sample differently (interpolation, fill, or a frame that expands)"

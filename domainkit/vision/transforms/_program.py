@@ -34,7 +34,14 @@ from domainkit.vision.transforms.levels import (
     solarize,
 )
 
-__all__ = ["Code", "Colored", "Program", "run_program", "run_program_torch"]
+__all__ = [
+    "Code",
+    "Colored",
+    "Program",
+    "run_program",
+    "run_program_torch",
+    "run_program_where",
+]
 
 _CACHED = 1 << 18  # values
 
@@ -96,10 +103,15 @@ class Program:
 
 
 class Colored(ImageTransform):
-    """A transform whose work is a ``Program``: it can join its neighbours in one pass."""
+    """A transform whose work is a ``Program``: it can join its neighbours in one pass.
+
+    A subclass may set:
+        codes: the steps its programs can have, so that a compiled graph holds no others.
+    """
 
     kind: ClassVar[str] = "color"
     channels: ClassVar[tuple[int, ...]] = (1, 3)
+    codes: ClassVar[tuple[int, ...]] = tuple(STEPS)
 
     def program(self, draws: Draws, dtype: torch.dtype) -> Program:
         """What to do to each sample; ``dtype`` is the pictures' (amounts may depend on it)."""
@@ -107,17 +119,43 @@ class Colored(ImageTransform):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=self.channels)
-        return run_program(x, self.program(draws, x.dtype))
+        program = self.program(draws, x.dtype)
+        if torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+            return run_program_where(x, program, self.codes)
+        return run_program(x, program)
 
 
 def run_program(x: torch.Tensor | Ragged, program: Program) -> torch.Tensor | Ragged:
     """Run a program on uint8 or floating pictures with 1 or 3 channels, in the quickest form."""
+    if torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+        return run_program_where(x, program)
     # here, because the kernels need the definitions of this file
     from domainkit.vision.transforms.kernels.finish import color_finish
 
     if len(x) == 0 or not program.codes.any():
         return x
     return color_finish(x, program)
+
+
+def run_program_where(
+    x: torch.Tensor, program: Program, codes: Sequence[int] = tuple(STEPS)
+) -> torch.Tensor:
+    """The form for one graph: every slot does each of ``codes`` to all pictures and chooses.
+
+    More work than the reference, but its shapes depend on no value and nothing asks the host.
+    The same result to the last bit.
+    """
+    if len(x) == 0:
+        return x
+    places = program.codes.to(x.device)
+    for slot in range(places.shape[1]):
+        amounts = program.amounts[:, slot]
+        out = x
+        for code in codes:
+            chosen = (places[:, slot] == int(code))[:, None, None, None]
+            out = torch.where(chosen, STEPS[code](x, amounts), out)
+        x = out
+    return x
 
 
 def run_program_torch(x: torch.Tensor | Ragged, program: Program) -> torch.Tensor | Ragged:

@@ -6,6 +6,7 @@ result is computed, and mirrors turn the outcome: nothing is computed that a lat
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from domainkit.ragged import Ragged
 from domainkit.vision.transforms._fused import Fused, mirror
 from domainkit.vision.transforms._images import as_padding, item_sizes, join
 from domainkit.vision.transforms.center_crop import CenterCrop
+from domainkit.vision.transforms.kernels.pool import in_parts
 from domainkit.vision.transforms.kernels.window import resize_window, resize_windows
 from domainkit.vision.transforms.random_crop import RandomCrop
 from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
@@ -116,16 +118,19 @@ class WindowPass(Fused):
         rows = [windows.box.tolist(), windows.cut.tolist()]
         fulls = windows.full.tolist() if windows.full is not None else [None] * len(parts)
         turns = [windows.flips[2].tolist(), windows.flips[3].tolist()]
-        for part, picture, box, cut, full, vflip, hflip in zip(
-            parts, x, *rows, fulls, *turns, strict=True
-        ):
-            top, left, height, width = box
-            seen = picture[None, :, top : top + height, left : left + width]
-            turn = [axis for axis, yes in ((2, vflip), (3, hflip)) if yes]
-            if full is None:
-                part.copy_(seen.flip(turn) if turn else seen)
-            else:
-                resize_window(part, seen, full, cut, how=how, turn=turn)
+        pictures = list(x)
+
+        def work(first: int, end: int) -> None:
+            for i in range(first, end):
+                (top, left, height, width), cut, full = rows[0][i], rows[1][i], fulls[i]
+                seen = pictures[i][None, :, top : top + height, left : left + width]
+                turn = [axis for axis, yes in ((2, turns[0][i]), (3, turns[1][i])) if yes]
+                if full is None:
+                    parts[i].copy_(seen.flip(turn) if turn else seen)
+                else:
+                    resize_window(parts[i], seen, full, cut, how=how, turn=turn)
+
+        in_parts(work, [math.prod(shape) for shape in shapes])
         return batch if batch is not None else join([p[0] for p in parts], like=x)
 
     def windows(self, sizes: torch.Tensor, draws: Draws) -> Windows | None:

@@ -9,11 +9,12 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.vision.transforms._images import constants
 from domainkit.vision.transforms._program import Code, Colored, Program
 
 __all__ = ["ColorJitter"]
 
-_CODES = torch.tensor([Code.BRIGHTNESS, Code.CONTRAST, Code.SATURATION, Code.HUE])
+_CODES = [int(c) for c in (Code.BRIGHTNESS, Code.CONTRAST, Code.SATURATION, Code.HUE)]
 _NAMES = ("brightness", "contrast", "saturation", "hue")
 
 
@@ -52,6 +53,7 @@ class ColorJitter(Colored):
     hue: float | tuple[float, float] = 0.0
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = tuple(_CODES)
 
     def __post_init__(self) -> None:
         for name in _NAMES:
@@ -67,7 +69,8 @@ class ColorJitter(Colored):
             which of the four (0..3, in that order) comes first, second, third and last.
         """
         unit = draws.uniform(8, device="cpu")
-        low, high = torch.tensor([self._range(name) for name in _NAMES], dtype=torch.float64).T
+        ranges = [self._range(name) for name in _NAMES]
+        low, high = constants(ranges, torch.float64, unit.device).T
         amounts = (low + (high - low) * unit[:, :4]).float()
         return amounts, unit[:, 4:].argsort(dim=1, stable=True)
 
@@ -76,9 +79,13 @@ class ColorJitter(Colored):
         neutral = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))
         active = [i for i, name in enumerate(_NAMES) if self._range(name) != neutral[i]]
         amounts, order = self.amounts(draws)
-        wanted = torch.isin(order, torch.tensor(active, dtype=torch.int64))
-        order = order[wanted].view(len(order), len(active))
-        return Program(_CODES[order], amounts.gather(1, order))
+        idle = constants([int(i not in active) for i in range(4)], torch.int8, order.device)
+        # the active ones come first, in their order; a choice by mask would have no fixed shape
+        places = idle[order].argsort(dim=1, stable=True)[:, : len(active)]
+        order = order.gather(1, places)
+        return Program(
+            constants(_CODES, torch.int64, order.device)[order], amounts.gather(1, order)
+        )
 
     def _range(self, name: str) -> tuple[float, float]:
         value: Any = getattr(self, name)

@@ -109,7 +109,8 @@ class RandomVerticalFlip(Geometric):
 
 
 def _flip(x: torch.Tensor, mask: torch.Tensor, side: int) -> torch.Tensor:
-    if x.is_cuda:  # without waiting for the device
+    # without waiting for the device, and in one graph
+    if x.is_cuda or torch.compiler.is_compiling():
         return torch.where(mask[:, None, None, None], x.flip(side), x)
     if len(x) == 0:
         return x

@@ -89,6 +89,7 @@ class RandomGrayscale(Colored):
     p: float = 0.1
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (Code.GRAYSCALE,)
 
     def __post_init__(self) -> None:
         check_probability(self, self.p)

@@ -12,6 +12,7 @@ import itertools
 
 import torch
 
+from domainkit.vision.transforms._images import constants
 from domainkit.vision.transforms.color import _floating, _grey
 
 __all__ = ["autocontrast", "equalize", "grayscale", "invert", "permute", "posterize", "solarize"]
@@ -85,7 +86,7 @@ def permute(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """
     if x.shape[1] == 1:
         return x
-    table = torch.tensor(PERMUTATIONS, device=x.device)
+    table = constants(PERMUTATIONS, torch.int64, x.device)
     source = table[index.to(x.device, torch.int64)]  # [B, 3]
     return x.gather(1, source[:, :, None, None].expand(x.shape))
 

@@ -12,7 +12,7 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
-from domainkit.vision.transforms._images import FLOATS, check_images, pixelwise
+from domainkit.vision.transforms._images import FLOATS, check_images, constants, pixelwise
 
 __all__ = ["Normalize"]
 
@@ -62,8 +62,8 @@ class Normalize(ImageTransform):
             channels=None if len(self.mean) == 1 else (len(self.mean),),
             hint='Put ToDtype("float32", scale=True) before it.',
         )
-        mean = torch.tensor(self.mean, dtype=x.dtype, device=x.device)[:, None, None]
-        std = torch.tensor(self.std, dtype=x.dtype, device=x.device)[:, None, None]
+        mean = constants(self.mean, x.dtype, x.device)[:, None, None]
+        std = constants(self.std, x.dtype, x.device)[:, None, None]
         return pixelwise(x, lambda pictures, _: pictures.sub(mean).div_(std))
 
 

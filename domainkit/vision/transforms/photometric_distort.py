@@ -12,6 +12,7 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.vision.transforms._images import constants
 from domainkit.vision.transforms._program import Code, Colored, Program
 from domainkit.vision.transforms.random_levels import check_probability
 
@@ -40,6 +41,7 @@ class RandomChannelPermutation(Colored):
     """
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (Code.PERMUTE,)
 
     def program(self, draws: Draws, dtype: torch.dtype) -> Program:
         index = draws.integers(1, 0, 6, device="cpu")
@@ -81,6 +83,13 @@ class RandomPhotometricDistort(Colored):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (
+        Code.BRIGHTNESS,
+        Code.CONTRAST,
+        Code.SATURATION,
+        Code.HUE,
+        Code.PERMUTE,
+    )
 
     def __post_init__(self) -> None:
         for name in _NAMES:
@@ -90,18 +99,19 @@ class RandomPhotometricDistort(Colored):
     def program(self, draws: Draws, dtype: torch.dtype) -> Program:
         """Six slots: brightness, contrast, saturation, hue, contrast, order of the channels."""
         unit = draws.uniform(11, device="cpu")
-        limits = torch.tensor([getattr(self, name) for name in _NAMES], dtype=torch.float64)
+        ranges = [getattr(self, name) for name in _NAMES]
+        limits = constants(ranges, torch.float64, unit.device)
         low, high = limits.T
         amounts = (low + (high - low) * unit[:, :4]).float()
         order = (unit[:, 4:5] * 6).floor()
         chosen = unit[:, 5:10] < self.p  # the last one is the order of the channels
         before = unit[:, 10] < 0.5
-        use = chosen[:, [0, 1, 2, 3, 1, 4]]
-        use[:, 1] &= before
-        use[:, 4] &= ~before
+        bright, contrast, saturation, hue, swap = chosen.unbind(1)
+        slots = (bright, contrast & before, saturation, hue, contrast & ~before, swap)
+        use = torch.stack(slots, 1)
         return Program(
-            torch.where(use, torch.tensor(_SLOTS), int(Code.NONE)),
-            torch.cat([amounts[:, [0, 1, 2, 3, 1]], order], 1),
+            torch.where(use, constants(_SLOTS, torch.int64, use.device), int(Code.NONE)),
+            torch.cat([amounts, amounts[:, 1:2], order], 1),
         )
 
 

@@ -105,6 +105,8 @@ class RandomCrop(Geometric):
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)
         height, width = as_size(self, self.size)
+        if isinstance(x, torch.Tensor) and torch.compiler.is_compiling():
+            return self._in_one_graph(x, draws)
         sizes = item_sizes(x)
         places, borders = self.places(sizes, draws), self.borders(sizes)
         if isinstance(x, Ragged):
@@ -126,6 +128,29 @@ class RandomCrop(Geometric):
         places = places.to(x.device)
         rows = torch.arange(len(x), device=x.device)
         return windows[rows, :, places[:, 0], places[:, 1]]
+
+    def _in_one_graph(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
+        # ``apply`` of a dense batch, of whose windows the host knows nothing
+        height, width = as_size(self, self.size)
+        left, top, right, bottom = as_padding(self, self.padding or 0)
+        if self.pad_if_needed:
+            tall = max(height - x.shape[2] - top - bottom, 0)
+            wide = max(width - x.shape[3] - left - right, 0)
+            left, top, right, bottom = left + wide, top + tall, right + wide, bottom + tall
+        x = self._pad(x, [left, top, right, bottom])
+        rooms = (x.shape[2] - height, x.shape[3] - width)
+        if min(rooms) < 0:
+            raise TransformError(f"RandomCrop: the padded picture is smaller than {height, width}")
+        unit = draws.uniform(2).double()
+        corners = [
+            (unit[:, side] * (room + 1)).floor().to(x.device, torch.int64)
+            for side, room in enumerate(rooms)
+        ]
+        rows = corners[0][:, None] + torch.arange(height, device=x.device)
+        columns = corners[1][:, None] + torch.arange(width, device=x.device)
+        samples = torch.arange(len(x), device=x.device)[:, None, None, None]
+        channels = torch.arange(x.shape[1], device=x.device)[:, None, None]
+        return x[samples, channels, rows[:, None, :, None], columns[:, None, None, :]]
 
     def _pad(self, x: torch.Tensor, sides: list[int]) -> torch.Tensor:
         return pad_pictures(self, x, sides, self.fill, self.padding_mode)

@@ -62,6 +62,7 @@ class RandomInvert(Colored):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (Code.INVERT,)
 
     def __post_init__(self) -> None:
         check_probability(self, self.p)
@@ -97,6 +98,7 @@ class RandomSolarize(Colored):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (Code.SOLARIZE,)
 
     def __post_init__(self) -> None:
         if not isinstance(self.threshold, (int, float)):
@@ -141,6 +143,7 @@ class RandomPosterize(Colored):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (Code.POSTERIZE,)
 
     def __post_init__(self) -> None:
         if type(self.bits) is not int or not 0 <= self.bits <= 8:
@@ -177,6 +180,7 @@ class RandomAutocontrast(Colored):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (Code.AUTOCONTRAST,)
 
     def __post_init__(self) -> None:
         check_probability(self, self.p)
@@ -210,6 +214,7 @@ class RandomEqualize(Colored):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    codes: ClassVar[tuple[int, ...]] = (Code.EQUALIZE,)
 
     def __post_init__(self) -> None:
         check_probability(self, self.p)

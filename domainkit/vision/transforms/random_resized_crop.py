@@ -85,7 +85,7 @@ class RandomResizedCrop(Geometric):
             sizes: int64 [B, 2], height and width of each picture.
         """
         unit = draws.uniform(2 * _TRIES + 2, device="cpu").double()
-        full = sizes.double()
+        full = sizes.to(unit.device).double()
         low, high = self.scale
         area = full.prod(1, keepdim=True) * (low + (high - low) * unit[:, :_TRIES])
         low, high = (math.log(r) for r in self.ratio)
@@ -94,7 +94,7 @@ class RandomResizedCrop(Geometric):
         tries = torch.stack([(area / ratio).sqrt(), (area * ratio).sqrt()], 2).round()  # [B, 10, 2]
         fits = ((tries > 0) & (tries <= full[:, None])).all(2)  # [B, 10]
         first = fits.int().argmax(1)  # argmax gives the first of equals
-        window = tries[torch.arange(len(sizes)), first]
+        window = tries.gather(1, first[:, None, None].expand(-1, 1, 2))[:, 0]
         room = full - window
         corner = (unit[:, 2 * _TRIES :] * (room + 1)).floor()
         none_fits = ~fits.any(1, keepdim=True)
@@ -112,6 +112,8 @@ class RandomResizedCrop(Geometric):
         size = as_size(self, self.size)
         if len(x) == 0:
             return x.new_empty(0, x.shape[1], *size) if isinstance(x, torch.Tensor) else x
+        if isinstance(x, torch.Tensor) and torch.compiler.is_compiling():
+            return self._in_one_graph(x, size, draws)
         sizes = item_sizes(x)
         if int(sizes.min()) < 1:
             raise TransformError("RandomResizedCrop: a picture has no pixels")
@@ -135,6 +137,23 @@ class RandomResizedCrop(Geometric):
         for i, window in enumerate(windows):
             resize_into(out[i : i + 1], window, self.interpolation, antialias=self.antialias)
         return out
+
+    def _in_one_graph(self, x: torch.Tensor, size: tuple[int, int], draws: Draws) -> torch.Tensor:
+        # shapes that depend on no value: no loop over windows, weights made from the boxes
+        from domainkit.vision.transforms.kernels.resize_matmul import (
+            windows_matmul,
+            windows_nearest,
+        )
+
+        if min(x.shape[2:]) < 1:
+            raise TransformError("RandomResizedCrop: a picture has no pixels")
+        ids = draws.ids
+        height, width = (torch.full_like(ids, side) for side in x.shape[2:])
+        boxes = self.boxes(torch.stack([height, width], 1), draws).to(x.device)
+        if self.interpolation.startswith("nearest"):
+            middle = 0.5 if self.interpolation == "nearest-exact" else 0.0
+            return windows_nearest(x, boxes, size, middle=middle)
+        return windows_matmul(x, boxes, size, self.interpolation, antialias=self.antialias)
 
     def _central(self, full: torch.Tensor) -> torch.Tensor:
         """float64 [B, 2]: the largest height and width of an allowed ratio."""

@@ -96,7 +96,9 @@ class Resize(Geometric):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=None if self.interpolation.startswith("nearest") else PIXELS)
-        if len(x) and int(item_sizes(x).min()) < 1:
+        # numbers of a shape, not of a tensor, so that torch.compile can follow
+        shortest = min(x.shape[2:]) if isinstance(x, torch.Tensor) else _shortest(x)
+        if len(x) and shortest < 1:
             raise TransformError("Resize: a picture has no pixels")
         if isinstance(x, Ragged):
             return each_item(x, lambda _, picture: self._one_size(picture))
@@ -124,10 +126,18 @@ def resize(
         rows = _nearest(x.shape[2], size[0], middle, x.device)
         columns = _nearest(x.shape[3], size[1], middle, x.device)
         return x[:, :, rows[:, None], columns]
+    if torch.compiler.is_exporting():
+        from domainkit.vision.transforms.kernels.resize_matmul import resize_matmul
+
+        return resize_matmul(x, size, interpolation, antialias=antialias)
     # torch has a uint8 filter for CPUs only. Its bicubic form clips between the two directions and
     # so loses overshoot near edges: there the floating filter is used.
+    # It also fails an assertion of its own on one pixel of 3 or 4 channels.
     native = x.dtype in (torch.float32, torch.float64) or (
-        x.dtype == torch.uint8 and x.device.type == "cpu" and interpolation == "bilinear"
+        x.dtype == torch.uint8
+        and x.device.type == "cpu"
+        and interpolation == "bilinear"
+        and tuple(size) != (1, 1)
     )
     out = interpolate(
         x if native else x.float(),
@@ -155,11 +165,16 @@ def resize_into(
     """
     size = (out.shape[2], out.shape[3])
     direct = interpolation == "bilinear" and antialias and x.device.type == "cpu"
+    direct = direct and size != (1, 1)  # see resize
     if direct and x.dtype == torch.uint8 and tuple(x.shape[2:]) != size:
         # what interpolate() calls, but for the place of the result
         torch.ops.aten._upsample_bilinear2d_aa.out(x, list(size), False, None, None, out=out)
     else:
         out.copy_(resize(x, size, interpolation, antialias=antialias))
+
+
+def _shortest(x: Ragged) -> int:
+    return int(item_sizes(x).min()) if len(x) else 1
 
 
 def _nearest(source: int, target: int, middle: float, device: torch.device) -> torch.Tensor:

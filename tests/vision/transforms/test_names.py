@@ -32,7 +32,8 @@ def test_reasons_are_for_what_exists_and_is_not_here() -> None:
 
 
 def test_public_names_are_transforms_with_a_page_of_their_own() -> None:
-    for name in transforms.__all__:
+    # Exportable makes a module of a pipeline
+    for name in set(transforms.__all__) - {"Exportable"}:
         kind = getattr(transforms, name)
         assert issubclass(kind, (Transform, Compose)) and kind.__name__ == name
         assert kind.__doc__ and ">>>" in kind.__doc__, name

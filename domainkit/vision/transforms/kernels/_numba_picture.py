@@ -36,13 +36,14 @@ def _read(row: Any, into: Any, step: int, mirrored: bool) -> None:
             into[i] = f4(row[i])
     elif step == 1:
         for i in range(n):
-            into[i] = f4(row[n - 1 - i])
+            # unsigned: a place that cannot be negative needs no test, and becomes vector code
+            into[np.uint64(n - 1) - np.uint64(i)] = f4(row[i])
     elif not mirrored:
         for i in range(n):
             into[i] = f4(row[i * step])
     else:
         for i in range(n):
-            into[i] = f4(row[(n - 1 - i) * step])
+            into[np.uint64(n - 1) - np.uint64(i)] = f4(row[i * step])
 
 
 @njit(nogil=True, cache=True)

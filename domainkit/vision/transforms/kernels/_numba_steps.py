@@ -1,9 +1,9 @@
 """Colour steps on a block of pixels, compiled by Numba: what ``color`` and ``levels`` do in torch.
 
 A block is three lines of float32 that stay in the processor's nearest cache; every step runs over
-them once, in loops without branches, which LLVM turns into vector code. ``whole`` says that the pictures are
-uint8: values are 0..255 then, and cut to whole levels after each step. Products and sums are made
-one by one, in the order of the reference, so that results have its bits.
+them once, in loops without branches, which LLVM turns into vector code. ``whole`` says that the
+pictures are uint8: values are 0..255 then, and cut to whole levels after each step. Products and
+sums are made one by one, in the order of the reference, so that results have its bits.
 
 Imported only by what runs the kernels, as it imports Numba.
 """
@@ -108,6 +108,12 @@ def _turn(r: Any, g: Any, b: Any, shift: Any, whole: bool) -> None:
 
 
 @njit(nogil=True, cache=True)
+def _invert(line: Any, top: Any) -> None:
+    for i in range(line.size):
+        line[i] = top - line[i]
+
+
+@njit(nogil=True, cache=True)
 def _solarize(line: Any, limit: Any, top: Any) -> None:
     for i in range(line.size):
         line[i] = top - line[i] if line[i] >= limit else line[i]
@@ -190,7 +196,7 @@ def block_step(
         _turn(work[0][:m], work[1][:m], work[2][:m], amount, whole)
     elif code == 5:
         for c in range(n):
-            _solarize(work[c][:m], f4(-np.inf), TOP if whole else ONE)
+            _invert(work[c][:m], TOP if whole else ONE)
     elif code == 6:
         for c in range(n):
             _solarize(work[c][:m], amount, TOP if whole else ONE)

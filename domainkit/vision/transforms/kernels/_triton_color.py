@@ -10,7 +10,7 @@ Exactness, against ``color_finish_torch``: uint8 equal (1 level is allowed for);
 """
 
 # device functions: their arguments have the types that the launch gives them
-# ruff: noqa: PLR0917, SIM108
+# ruff: noqa: SIM108
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
 
 from __future__ import annotations

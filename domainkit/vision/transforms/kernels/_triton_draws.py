@@ -8,7 +8,6 @@ module, so the module is imported only where a Triton kernel is about to run.
 """
 
 # device functions: their arguments have the types that the launch gives them
-# ruff: noqa: PLR0917
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
 
 from __future__ import annotations

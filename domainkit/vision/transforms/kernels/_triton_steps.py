@@ -7,7 +7,7 @@ equal channels.
 """
 
 # device functions: their arguments have the types that the launch gives them
-# ruff: noqa: PLR0917, SIM108
+# ruff: noqa: SIM108
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
 
 from __future__ import annotations

@@ -64,12 +64,13 @@ def kernel() -> Callable[..., None] | None:
     try:
         from domainkit.vision.transforms.kernels._numba_picture import run_batch
     except RuntimeError:  # no folder can be written, not even the user's: keep it for this process
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="domainkit-numba-")
+        config: Any = numba.config
+        before = config.CACHE_DIR
+        config.CACHE_DIR = tempfile.mkdtemp(prefix="domainkit-numba-")
         try:
             from domainkit.vision.transforms.kernels._numba_picture import run_batch
         finally:
-            numba.config.CACHE_DIR = before
+            config.CACHE_DIR = before
     done: Callable[..., None] = run_batch
     return done
 

@@ -23,7 +23,7 @@ def compiled(name: str) -> Callable[..., Any]:
     return numba.njit(nogil=True, cache=True, error_model="numpy")(globals()[name])
 
 
-def blur(  # noqa: PLR0912, PLR0917
+def blur(
     source: np.ndarray,
     out: np.ndarray,
     across: np.ndarray,
@@ -81,7 +81,7 @@ def blur(  # noqa: PLR0912, PLR0917
                         result[x] = total[x]
 
 
-def sharpen(  # noqa: PLR0912, PLR0917
+def sharpen(
     source: np.ndarray,
     out: np.ndarray,
     which: np.ndarray,

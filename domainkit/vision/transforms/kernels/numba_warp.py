@@ -26,7 +26,7 @@ def compiled(name: str) -> Callable[..., Any]:
     )
 
 
-def warp_bilinear(  # noqa: PLR0912, PLR0915, PLR0917
+def warp_bilinear(
     source: np.ndarray,
     source_at: np.ndarray,
     source_shape: np.ndarray,
@@ -51,6 +51,10 @@ def warp_bilinear(  # noqa: PLR0912, PLR0915, PLR0917
         fill: float32 [channels]; ``filled``: whether it is used, else 0 without the mask's rule.
         levels: whether results are rounded to whole numbers.
     """
+    a00: Any
+    a01: Any
+    a10: Any
+    a11: Any
     widest = 0
     for b in range(start, stop):
         widest = max(widest, out_size[b, 1])
@@ -166,7 +170,7 @@ def warp_bilinear(  # noqa: PLR0912, PLR0915, PLR0917
                         out[put + j * put_x] = value
 
 
-def warp_nearest(  # noqa: PLR0917
+def warp_nearest(
     source: np.ndarray,
     source_at: np.ndarray,
     source_shape: np.ndarray,

@@ -27,7 +27,7 @@ AMOUNT = {
     Code.POSTERIZE: 3.0,
     Code.PERMUTE: 3.0,
 }
-FINISH: dict[str, Any] = dict(mean=MEAN, std=STD, out_dtype=torch.float32, scale=True)
+FINISH: dict[str, Any] = {"mean": MEAN, "std": STD, "out_dtype": torch.float32, "scale": True}
 
 
 def program_of(*codes: Code, batch: int, limit: float = 100.0) -> Program:
@@ -78,7 +78,7 @@ def test_any_order_of_steps_from_uint8_has_the_references_bits() -> None:
     x = photos(24, 3)
     program = random_program(24, x.dtype)
     mask = torch.arange(24) % 2 == 0
-    flips = dict(hflip=mask, vflip=torch.arange(24) % 3 == 0)
+    flips = {"hflip": mask, "vflip": torch.arange(24) % 3 == 0}
     assert torch.equal(color_finish(x, program, **flips), color_finish_torch(x, program, **flips))
     both = [f(x, program, **flips, **FINISH) for f in (color_finish, color_finish_torch)]
     assert torch.equal(*both)
@@ -121,7 +121,7 @@ def test_neighbours_layout_and_threads_do_not_matter(dtype: torch.dtype) -> None
 def test_odd_sizes(size: tuple[int, int]) -> None:
     x = torch.randint(0, 256, (5, 3, *size), dtype=torch.uint8)
     program = random_program(5, x.dtype)
-    flips = dict(hflip=torch.ones(5, dtype=torch.bool))
+    flips = {"hflip": torch.ones(5, dtype=torch.bool)}
     both = [f(x, program, **flips, **FINISH) for f in (color_finish, color_finish_torch)]
     assert torch.equal(*both)
 
@@ -140,7 +140,7 @@ def test_what_it_cannot_do_is_left_to_torch() -> None:
     assert not can_run(torch.rand(2, 2, 4, 4), None, None, torch.float32)
     assert not can_run(x.clone().requires_grad_(), None, None, torch.float32)
     assert not can_run(x[:0], None, None, torch.float32)
-    with pytest.raises(TransformError, match="floating|float"):
+    with pytest.raises(TransformError, match="float"):
         color_finish((x * 255).byte(), mean=MEAN, std=STD)
 
 
