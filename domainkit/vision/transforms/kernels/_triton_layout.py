@@ -4,7 +4,6 @@
 """
 
 # device functions: their arguments have the types that the launch gives them
-# ruff: noqa: PLR0917
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ Exactness, against ``resize`` of each window: uint8 within 1 level, floating wit
 """
 
 # device functions: their arguments have the types that the launch gives them
-# ruff: noqa: PLR0917
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ Exactness, against ``warp_torch``: nearest equal; bilinear uint8 within 1 level,
 """
 
 # device functions: their arguments have the types that the launch gives them
-# ruff: noqa: PLR0917
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, misc"
 
 from __future__ import annotations
