@@ -18,7 +18,7 @@ from domainkit.vision.transforms._fused import Fused, mirror
 from domainkit.vision.transforms._images import as_padding, item_sizes, join
 from domainkit.vision.transforms.center_crop import CenterCrop
 from domainkit.vision.transforms.kernels.pool import in_parts
-from domainkit.vision.transforms.kernels.window import resize_window
+from domainkit.vision.transforms.kernels.window import resize_window, resize_windows
 from domainkit.vision.transforms.random_crop import RandomCrop
 from domainkit.vision.transforms.random_resized_crop import RandomResizedCrop
 from domainkit.vision.transforms.resize import Resize
@@ -90,12 +90,17 @@ class WindowPass(Fused):
     """One window per picture, resampled straight into its place in the batch."""
 
     def fused(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged | None:
-        windows = None if x.device.type != "cpu" else self.windows(item_sizes(x), draws)
+        how = next((s for s in self.steps if resamples(s)), None)
+        if how is None and x.device.type != "cpu":
+            return None  # torch copies on a GPU as well
+        windows = self.windows(item_sizes(x), draws)
         if windows is None:
             return None
         if isinstance(x, Ragged) and len(set(x.host_shapes[:, 0].tolist())) > 1:
             return None
-        how = next((s for s in self.steps if resamples(s)), None)
+        if x.device.type != "cpu":
+            box, full, cut, flips = windows.box, windows.full, windows.cut, windows.flips
+            return None if full is None else resize_windows(x, box, full, cut, how=how, flips=flips)
         last = x.channels_last if isinstance(x, Ragged) else not x.is_contiguous()
         layout = torch.channels_last if last else torch.contiguous_format
         sizes = windows.sizes.tolist()

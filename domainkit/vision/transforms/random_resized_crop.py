@@ -27,6 +27,7 @@ from domainkit.vision.transforms._images import (
     item_sizes,
     join,
 )
+from domainkit.vision.transforms.kernels.window import resize_windows
 from domainkit.vision.transforms.resize import MODES, resize, resize_into
 
 __all__ = ["RandomResizedCrop"]
@@ -116,10 +117,14 @@ class RandomResizedCrop(Geometric):
         sizes = item_sizes(x)
         if int(sizes.min()) < 1:
             raise TransformError("RandomResizedCrop: a picture has no pixels")
-        boxes = self.boxes(sizes, draws).tolist()
+        boxes = self.boxes(sizes, draws)
+        if x.device.type != "cpu":
+            done = resize_windows(x, boxes, torch.tensor(size).expand(len(x), 2), how=self)
+            if done is not None:
+                return done
         windows = [
             picture[None, :, top : top + height, left : left + width]
-            for picture, (top, left, height, width) in zip(x, boxes, strict=True)
+            for picture, (top, left, height, width) in zip(x, boxes.tolist(), strict=True)
         ]
         channels = {window.shape[1] for window in windows}
         if len(channels) > 1:

@@ -22,6 +22,7 @@ import triton
 import triton.language as tl
 
 from domainkit.ragged import Ragged
+from domainkit.vision.transforms.kernels._triton_layout import layout
 from domainkit.vision.transforms.kernels._triton_steps import grey, step
 
 if TYPE_CHECKING:
@@ -33,34 +34,6 @@ _BLOCK = 1024  # pixels; sums depend on it, so it is the same for every picture
 _STATISTICS = (2, 10, 11)  # codes of steps that need to know the whole picture
 _DTYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32)
 _FAITHFUL: dict[str, Any] = {"enable_fp_fusion": False}  # a product and a sum round one by one
-
-
-@triton.jit
-def _layout(
-    x, offsets, shapes, row, s0, s1, s2, s3, h, w, R: tl.constexpr, LAST: tl.constexpr,
-    C: tl.constexpr,
-):  # fmt: skip
-    """Where picture ``row`` begins, its strides (channel, row, column), height and width."""
-    if R:
-        height = tl.load(shapes + row * 3 + 1)
-        width = tl.load(shapes + row * 3 + 2)
-        first = x + tl.load(offsets + row)
-        if LAST:
-            channel = width * 0 + 1
-            line = width * C
-            column = width * 0 + C
-        else:
-            channel = height * width
-            line = width
-            column = width * 0 + 1
-    else:
-        first = x + row * s0
-        channel = s1
-        line = s2
-        column = s3
-        height = h
-        width = w
-    return first, channel, line, column, height, width
 
 
 @triton.jit
@@ -97,7 +70,7 @@ def _reduce(
     """Statistics of one block of pixels, as they are before the sample's ``which``-th such step."""
     row = tl.program_id(1).to(tl.int64)
     block = tl.program_id(0)
-    first, channel, line, column, height, width = _layout(
+    first, channel, line, column, height, width = layout(
         x, offsets, shapes, row, s0, s1, s2, s3, h, w, R, LAST, 1 if GREY else 3
     )
     count = height * width
@@ -224,7 +197,7 @@ def _apply(
 ):  # fmt: skip
     """All steps on one block of pixels of one sample."""
     row = tl.program_id(1).to(tl.int64)
-    first, channel, line, column, height, width = _layout(
+    first, channel, line, column, height, width = layout(
         x, offsets, shapes, row, s0, s1, s2, s3, h, w, R, LAST, 1 if GREY else 3
     )
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -239,7 +212,7 @@ def _apply(
                 tables + (row * J + tl.minimum(seen, J - 1)) * 768, U8, DT, GREY,
             )  # fmt: skip
         seen += _is_statistic(code).to(tl.int32)
-    begin, channel, line, column, height, width = _layout(
+    begin, channel, line, column, height, width = layout(
         out, offsets, shapes, row, t0, t1, t2, t3, h, w, R, LAST, 1 if GREY else 3
     )
     there = begin + (place // width) * line + (place % width) * column

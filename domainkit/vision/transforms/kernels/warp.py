@@ -1,12 +1,14 @@
 """``warp``: every picture resampled by a homography of its own.
 
 The torch form is the reference and is made of ``torch.nn.functional.grid_sample``; source
-coordinates are computed in float64. The Numba form does uint8 and float32 on a CPU.
+coordinates are computed in float64. The Numba form does uint8 and float32 on a CPU, the Triton
+form bilinear and nearest on a GPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -65,6 +67,12 @@ def warp(
         and len(x)
     ):
         return warp_numba(x, matrix, sizes, interpolation, fill)
+    if form in ("auto", "triton") and values.device.type == "cuda" and find_spec("triton"):
+        # here, because importing Triton takes a second and not every machine has it
+        from domainkit.vision.transforms.kernels import _triton_warp
+
+        if _triton_warp.can_run(x, sizes, interpolation):
+            return _triton_warp.warp_triton(x, matrix, sizes, interpolation, fill)
     return warp_torch(x, matrix, sizes, interpolation, fill)
 
 

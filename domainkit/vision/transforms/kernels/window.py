@@ -1,15 +1,21 @@
-"""``resize_window``: a part of a resized picture, written where it belongs."""
+"""``resize_window``: a part of a resized picture, written where it belongs.
+
+``resize_windows`` does all windows of a batch on a GPU at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 
+from domainkit.ragged import Ragged
+from domainkit.vision.transforms.kernels.forms import chosen_form
 from domainkit.vision.transforms.resize import resize, resize_into
 
-__all__ = ["resize_window"]
+__all__ = ["resize_window", "resize_windows"]
 
 
 def resize_window(
@@ -53,3 +59,41 @@ def resize_window(
         near = resize(x, (full[0], full[1]), how.interpolation, antialias=how.antialias)
     part = near[:, :, top : top + height, left : left + width]
     out.copy_(part.flip(turn) if turn else part)
+
+
+def resize_windows(
+    x: torch.Tensor | Ragged,
+    box: torch.Tensor,
+    full: torch.Tensor,
+    cut: torch.Tensor | None = None,
+    *,
+    how: Any,
+    flips: dict[int, torch.Tensor] | None = None,
+) -> torch.Tensor | None:
+    """A window of every picture, in one launch; None where no kernel does it all at once.
+
+    Args:
+        x: pictures [B, C, H, W] or ``Ragged`` [C, H_i, W_i].
+        box: int64 [B, 4] on the host, top, left, height and width of each window, in the source.
+        full: int64 [B, 2] on the host, height and width that it is resized to.
+        cut: int64 [B, 4] on the host, the part of that which is wanted; None: all.
+        how: a ``Resize`` or ``RandomResizedCrop``: its interpolation and antialias.
+        flips: axis of [B, C, H, W] -> bool [B] on the host: what is mirrored in the end.
+
+    Exactness: as ``resize_window``; uint8 within 1 level of it.
+    """
+    if x.device.type != "cuda" or chosen_form() not in ("auto", "triton"):
+        return None
+    if cut is None:
+        cut = torch.cat([torch.zeros_like(full), full], 1)
+    if len(x) == 0 or not bool((cut[:, 2:] == cut[:1, 2:]).all()) or not find_spec("triton"):
+        return None
+    # here, because importing Triton takes a second and not every machine has it
+    from domainkit.vision.transforms.kernels import _triton_resize
+
+    if not _triton_resize.can_run(x, how):
+        return None
+    turns = flips or {}
+    return _triton_resize.resize_windows_triton(
+        x, box, full, cut, vflip=turns.get(2), hflip=turns.get(3)
+    )

@@ -14,3 +14,11 @@ def test_draws():
 
 def test_color():
     run_interpreted("triton_color_cases")
+
+
+def test_warp():
+    run_interpreted("triton_warp_cases")
+
+
+def test_resize():
+    run_interpreted("triton_resize_cases")
