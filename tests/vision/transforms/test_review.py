@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import domainkit as dk
+from domainkit.errors import TransformError
 from domainkit.vision import transforms as T
+from domainkit.vision.transforms.kernels.window import resize_window
 from domainkit.vision.transforms.resize import resize_into
 
 
@@ -37,3 +40,18 @@ def test_containers_come_back_from_a_recipe(container: type, tmp_path: Path) -> 
     pipeline = T.Compose([container([T.ColorJitter(0.4), inner]), T.CenterCrop(4)])
     dk.save_recipe(pipeline, tmp_path / "own-train-1.toml", summary="Mine.")
     assert dk.load_recipe(tmp_path / "own-train-1.toml") == pipeline
+
+
+def test_a_window_of_one_pixel_at_the_corner() -> None:
+    x = torch.randint(0, 256, (1, 3, 9, 12), dtype=torch.uint8)
+    out = torch.empty(1, 3, 1, 1, dtype=torch.uint8)
+    resize_window(out, x, (4, 5), (0, 0, 1, 1), how=T.Resize((4, 5)))
+    assert (out.int() - T.Resize((4, 5))(x)[:, :, :1, :1].int()).abs().max() <= 1
+
+
+def test_an_array_is_refused_with_what_to_do() -> None:
+    picture = np.zeros((9, 12, 3), dtype=np.uint8)
+    pipeline = T.Compose([T.Resize((4, 5))])
+    with pytest.raises(TransformError, match=r"got ndarray: make a batch.*ToImage"):
+        pipeline(picture)
+    assert pipeline(T.ToImage()([picture])).shape == (1, 3, 4, 5)
