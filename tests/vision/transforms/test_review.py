@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import domainkit as dk
 from domainkit.errors import TransformError
 from domainkit.vision import transforms as T
+from domainkit.vision.transforms.kernels.forms import numba_can
 from domainkit.vision.transforms.kernels.window import resize_window
 from domainkit.vision.transforms.resize import resize_into
 
@@ -55,3 +57,23 @@ def test_an_array_is_refused_with_what_to_do() -> None:
     with pytest.raises(TransformError, match=r"got ndarray: make a batch.*ToImage"):
         pipeline(picture)
     assert pipeline(T.ToImage()([picture])).shape == (1, 3, 4, 5)
+
+
+def test_clips_of_several_sizes_are_refused() -> None:
+    """They came out as a Ragged of frames, with a length that is no longer that of the batch."""
+    clips = torch.zeros(3, 2, 3, 9, 12, dtype=torch.uint8)
+    with pytest.raises(TransformError, match="sizes that differ"):
+        T.RandomZoomOut(p=1.0)(clips, dk.Draws(0, 0, torch.arange(3)))
+    one = T.RandomZoomOut(p=1.0)(clips[:1], dk.Draws(0, 0, torch.arange(1)))
+    assert one.shape[:3] == (1, 2, 3)
+
+
+def test_without_numba_the_torch_forms_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(
+        "domainkit.vision.transforms.kernels.forms.find_spec", lambda name: None, raising=True
+    )
+    x = torch.zeros(2, 3, 20, 20, dtype=torch.uint8)
+    for step in (T.RandomAffine(10), T.GaussianBlur(3), T.RandomAdjustSharpness(2.0, p=1.0)):
+        assert step(x).shape == x.shape
+    assert not numba_can(x)
