@@ -169,21 +169,29 @@ def save_recipe(
     }
     lines = [f"{key} = {_toml(value)}" for key, value in facts.items()]
     for step in pipeline.steps:
-        lines += ["", "[[steps]]", f"op = {_toml(type(step).__name__)}"]
-        for field in dataclasses.fields(step):  # type: ignore[arg-type]
-            value = getattr(step, field.name)
-            if value is None and field.default is not None:
-                raise TransformError(
-                    f"{type(step).__name__}: {field.name} is None, which TOML cannot write"
-                )
-            if value != field.default:
-                lines.append(f"{field.name} = {_toml(value)}")
+        lines += ["", "[[steps]]", *_lines(step)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _lines(step: Any) -> list[str]:
+    """``op = "..."`` and the arguments of a step that are not its defaults."""
+    lines = [f"op = {_toml(type(step).__name__)}"]
+    for field in dataclasses.fields(step):
+        value = getattr(step, field.name)
+        if value is None and field.default is not None:
+            raise TransformError(
+                f"{type(step).__name__}: {field.name} is None, which TOML cannot write"
+            )
+        if value != field.default:
+            lines.append(f"{field.name} = {_toml(value)}")
+    return lines
 
 
 def _argument(value: Any, folder: Path | None) -> Any:
     if isinstance(value, list):
         return tuple(_argument(v, folder) for v in value)
+    if isinstance(value, dict):  # a step of a container
+        return {k: _argument(v, folder) for k, v in value.items()}
     if folder is not None and isinstance(value, str) and value.startswith(("./", "../")):
         return str((folder / value).resolve())
     return value
@@ -200,4 +208,8 @@ def _toml(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
+    if isinstance(value, Compose):
+        return _toml(value.steps)
+    if isinstance(value, Transform) and dataclasses.is_dataclass(value):  # a step of a container
+        return "{ " + ", ".join(_lines(value)) + " }"
     raise TransformError(f"a recipe holds numbers, strings and lists, got {type(value).__name__}")

@@ -224,4 +224,9 @@ def batch_length(batch: Any) -> int:
         batch = next(iter(batch.values()))
     if isinstance(batch, (torch.Tensor, Ragged, list, tuple)):
         return len(batch)
-    raise TransformError(f"expected a tensor, Ragged, list or mapping, got {type(batch).__name__}")
+    hint = ""
+    if type(batch).__module__.split(".")[0] in {"PIL", "numpy"}:
+        hint = ": make a batch of it first; for pictures, T.ToImage()([picture]) does"
+    raise TransformError(
+        f"expected a tensor, Ragged, list or mapping, got {type(batch).__name__}{hint}"
+    )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from domainkit.draws import Draws
+from domainkit.errors import TransformError
 from domainkit.transform import Transform, replace_fields
 from domainkit.vision.transforms._rows import plain, wrap_like
 
@@ -57,4 +58,7 @@ def per_frame(op: Transform, clips: torch.Tensor, draws: Draws) -> Any:
         return tuple(crop.unflatten(0, (len(clips), frames)) for crop in done)
     if isinstance(done, torch.Tensor):
         return done.unflatten(0, (len(clips), frames))
-    return done
+    raise TransformError(
+        f"{type(op).__name__} gave the clips sizes that differ; a batch of clips has one. "
+        "Give it one clip at a time"
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from domainkit.draws import MASK, ROUNDS, WEYL, Draws
-from domainkit.vision.transforms.kernels.forms import chosen_form
+from domainkit.vision.transforms.kernels.forms import numba_can
 
 __all__ = ["alone", "noise_in_boxes", "normals"]
 
@@ -32,7 +32,7 @@ def normals(draws: Draws, n: int, *, start: int = 0) -> torch.Tensor:
         >>> torch.equal(normals(draws, 9), draws.normal(9)[0])
         True
     """
-    if n < 512 or chosen_form() not in ("auto", "numba") or torch.compiler.is_compiling():
+    if n < 512 or not numba_can(torch.empty(0)):
         return draws.normal(n, start=start, device="cpu")[0]
     from domainkit.vision.transforms.kernels.numba_noise import compiled
 

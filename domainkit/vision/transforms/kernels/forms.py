@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
 
 import torch
 
@@ -64,4 +65,5 @@ def numba_can(x: torch.Tensor) -> bool:
         and x.dtype in (torch.uint8, torch.float32)
         and not x.requires_grad
         and not torch.compiler.is_compiling()
+        and find_spec("numba") is not None
     )

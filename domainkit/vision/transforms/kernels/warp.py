@@ -17,7 +17,7 @@ from torch.nn.functional import grid_sample
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._images import join
-from domainkit.vision.transforms.kernels.forms import chosen_form
+from domainkit.vision.transforms.kernels.forms import numba_can
 
 __all__ = ["WARPS", "sample_at", "warp", "warp_numba", "warp_torch"]
 
@@ -55,17 +55,8 @@ def warp(
         >>> warp(torch.arange(3.0).view(1, 1, 1, 3), shift, torch.tensor([[1, 3]])).tolist()
         [[[[1.0, 2.0, 0.0]]]]
     """
-    form = chosen_form()
     values = x.values if isinstance(x, Ragged) else x
-    if (
-        form in ("auto", "numba")
-        and values.device.type == "cpu"
-        and values.dtype in (torch.uint8, torch.float32)
-        and interpolation in ("bilinear", "nearest")
-        and not values.requires_grad
-        and not torch.compiler.is_compiling()
-        and len(x)
-    ):
+    if len(x) and interpolation in ("bilinear", "nearest") and numba_can(values):
         return warp_numba(x, matrix, sizes, interpolation, fill)
     if form in ("auto", "triton") and values.device.type == "cuda" and find_spec("triton"):
         # here, because importing Triton takes a second and not every machine has it
