@@ -17,9 +17,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from domainkit import Ragged
+from domainkit.vision import decode
 from domainkit.vision import transforms as T
-from domainkit.vision.codec import decode_image
 
 __all__ = ["BATCH_ROWS", "FILE_ROWS", "batch_jobs", "file_jobs", "photographs"]
 
@@ -221,10 +220,7 @@ def file_jobs(row: str, count: int) -> dict[str, Job]:
 
 
 def _domainkit_files(files: list[bytes], pipeline: T.Compose) -> Job:
-    def run() -> torch.Tensor:
-        return pipeline(Ragged.from_list([decode_image(data) for data in files]))
-
-    return run
+    return lambda: pipeline(decode(files, threads=torch.get_num_threads()))
 
 
 def _torchvision_files(files: list[bytes], op: Any) -> Job:

@@ -23,13 +23,14 @@ class ImageTransform(Transform):
 
     A picture of torchvision's type in a mapping comes back as such. Where ``moves`` is set (and in
     geometry that is no ``Geometric``), boxes, masks and keypoints beside the picture are refused,
-    as they would not follow.
+    as they would not follow. ``compiled`` says that Numba does the work on a CPU, for the plan.
     """
 
     field: ClassVar[str] = "image"
     kind: ClassVar[str] = "color"
     planner: ClassVar[str | None] = "domainkit.vision.transforms._planner"
     moves: ClassVar[bool] = False
+    compiled: ClassVar[bool] = False
 
     def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
         if isinstance(batch, torch.Tensor) and batch.ndim == 5:

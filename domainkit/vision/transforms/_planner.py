@@ -42,7 +42,7 @@ def plan_passes(steps: Sequence[tuple[int, Transform]]) -> list[Pass]:
         else:
             why = _why(alone)
         ops, part = zip(*todo[:count], strict=True)
-        form = "torch" if kind is Pass else _form(kind)
+        form = _form(kind, part)
         passes.append(kind(part, form, why=why, ops=ops))
         del todo[:count]
     return passes
@@ -68,9 +68,10 @@ def _windowing(steps: list[Any]) -> int:
     return count
 
 
-def _form(kind: type[Pass]) -> str:
-    numba = kind is FinishPass and find_spec("numba") is not None
-    return "numba" if numba else "torch"
+def _form(kind: type[Pass], steps: Sequence[Any]) -> str:
+    """What will run on a CPU: "numba" where a kernel does it and Numba is there."""
+    compiled = kind is FinishPass or any(getattr(step, "compiled", False) for step in steps)
+    return "numba" if compiled and find_spec("numba") is not None else "torch"
 
 
 def _why(steps: list[Any]) -> str:

@@ -110,6 +110,7 @@ class Colored(ImageTransform):
     """
 
     kind: ClassVar[str] = "color"
+    compiled: ClassVar[bool] = True
     channels: ClassVar[tuple[int, ...]] = (1, 3)
     codes: ClassVar[tuple[int, ...]] = tuple(STEPS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 
 from domainkit.draws import Draws
@@ -18,6 +20,7 @@ __all__ = ["Warped", "affine_matrices", "centred"]
 class Warped(Geometric):
     """A geometry whose subclass is a dataclass with ``interpolation`` and ``fill``."""
 
+    compiled: ClassVar[bool] = True
     interpolation: str
     fill: Fill
 

@@ -54,6 +54,7 @@ class GaussianBlur(ImageTransform):
     sigma: float | tuple[float, float] = (0.1, 2.0)
 
     random: ClassVar[bool] = True
+    compiled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._sizes()

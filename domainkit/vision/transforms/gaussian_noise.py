@@ -46,6 +46,7 @@ class GaussianNoise(ImageTransform):
     clip: bool = True
 
     random: ClassVar[bool] = True
+    compiled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.mean, (int, float)):

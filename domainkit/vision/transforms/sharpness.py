@@ -52,6 +52,7 @@ class RandomAdjustSharpness(ImageTransform):
     p: float = 0.5
 
     random: ClassVar[bool] = True
+    compiled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.sharpness_factor, (int, float)) or not self.sharpness_factor >= 0:
