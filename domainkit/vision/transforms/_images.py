@@ -64,9 +64,10 @@ def check_images(
     if channels is not None:
         found = sorted(set(x.host_shapes[:, 0].tolist())) if isinstance(x, Ragged) else [x.shape[1]]
         if not set(found) <= set(channels):
+            way = ". Put RGB() before it" if 3 in channels and set(found) <= {1, 2, 3, 4} else ""
             raise TransformError(
                 f"{name} takes pictures with {' or '.join(map(str, channels))} channels, got "
-                f"{' and '.join(map(str, found))}"
+                f"{' and '.join(map(str, found))}{way}"
             )
 
 

@@ -15,10 +15,12 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
-from domainkit.transform import Pass, Transform
+from domainkit.transform import Pass, Transform, replace_fields
 from domainkit.vision.transforms._arguments import Fill
 from domainkit.vision.transforms._fused import mirror
 from domainkit.vision.transforms._geometry import Placement
+from domainkit.vision.transforms._rows import plain
+from domainkit.vision.transforms._targets import follow, sizes_of, targets_in
 from domainkit.vision.transforms._warped import Warped
 
 __all__ = ["WarpPass", "warping"]
@@ -47,6 +49,19 @@ class _Joined(Warped):
             placed = now if placed is None else placed.then(now)
         assert placed is not None
         return placed
+
+    def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
+        """Boxes and masks by the one homography; keypoints, which mirrors count in whole pixels as
+        torchvision does, one step after the other."""
+        targets = targets_in(batch, self.field)
+        points = {name: batch[name] for name, kind in targets.items() if kind == "KeyPoints"}
+        others = {name: value for name, value in batch.items() if name not in points}
+        done = super().apply_batch(others, draws)
+        sizes = sizes_of(plain(batch[self.field]))
+        for op, step in zip(self.ops, self.steps, strict=True):
+            if points:
+                points, sizes = follow(step, points, sizes, draws.at(op))
+        return replace_fields(batch, {**done, **points})
 
 
 @dataclass(frozen=True)

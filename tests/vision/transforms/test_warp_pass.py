@@ -118,3 +118,19 @@ def test_wrong_input_is_told_in_the_steps_name() -> None:
         pipeline(torch.zeros(1, 3, 4, 4, dtype=torch.int64))
     with pytest.raises(TransformError, match=r"Rotate works on 'image'"):
         pipeline({"audio": torch.zeros(1, 3, 4, 4)})
+
+
+def test_keypoints_go_step_by_step_and_the_rest_stays() -> None:
+    steps = [T.RandomHorizontalFlip(p=1.0), T.Rotate(180.0), T.Rotate(180.0)]
+    batch = {
+        "image": pictures(torch.uint8),
+        "keypoints": torch.tensor([[3.0, 4.0], [20.0, 30.0]]).expand(6, 2, 2).contiguous(),
+        "label": torch.arange(6),
+    }
+    fused, stepwise = T.Compose(steps), T.Compose(steps, fuse=False)
+    assert [len(p) for p in passes(fused)] == [3]
+    a, b = fused(batch), stepwise(batch)
+    assert list(a) == list(batch)
+    assert torch.allclose(a["keypoints"], b["keypoints"])
+    assert torch.equal(a["label"], batch["label"])
+    assert torch.equal(a["image"], batch["image"].flip(3))
