@@ -75,13 +75,14 @@ def diagnose() -> list[Check]:
         >>> [check.name for check in diagnose() if check.state == "fault"]
         []
     """
-    answers = ask(["torch", "torchvision", "torchaudio", *NEEDED])
+    answers = ask(["torch", "torchvision", "torchaudio", "numba", *NEEDED])
     return [
         _python(),
         _platform(),
         _torch(answers["torch"]),
         _torchvision(answers["torchvision"], answers["torch"]),
         _torchaudio(answers["torchaudio"], answers["torch"]),
+        _numba(answers["numba"]),
         *(_needed(module, package, answers[module]) for module, package in NEEDED.items()),
         _cache(),
         _disk(),
@@ -185,6 +186,15 @@ def _torchaudio(answer: Answer, torch: Answer) -> Check:
         "`pip install 'torchaudio>=2.11' 'torch<2.15'`"
     )
     return Check(name, "warning", facts, fix)
+
+
+def _numba(answer: Answer) -> Check:
+    name = "numba"
+    if not answer.error:
+        return Check(name, "ok", answer.version)
+    slower = "the transforms of pictures run in torch, several times slower"
+    found = f"{'not installed' if answer.missing else answer.error}: {slower}"
+    return Check(name, "warning", found, "pip install --upgrade numba")
 
 
 def _needed(module: str, package: str, answer: Answer) -> Check:

@@ -113,6 +113,13 @@ def test_a_broken_torchaudio_is_explained(
     assert "pip uninstall torchaudio" in check.fix and "torch<2.15" in check.fix
 
 
+def test_numba_is_worth_a_warning_and_no_more() -> None:
+    assert doctor._numba(Answer(version="0.68.1")) == Check("numba", "ok", "0.68.1")
+    for answer in (Answer(missing=True, error="gone"), Answer(error="numpy is too new")):
+        check = doctor._numba(answer)
+        assert check.state == "warning" and "slower" in check.found and "pip install" in check.fix
+
+
 def test_torchaudio_is_not_needed() -> None:
     assert doctor._torchaudio(Answer(missing=True, error="ModuleNotFoundError"), TORCH).state == (
         "ok"
