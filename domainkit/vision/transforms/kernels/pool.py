@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import lru_cache
 from itertools import pairwise
 
@@ -43,8 +44,17 @@ def in_parts(work: Callable[[int, int], object], sizes: Sequence[int] | np.ndarr
     inner = np.searchsorted(ends, [total * i // threads for i in range(1, threads)]) + 1
     cuts = [0, *(int(c) for c in inner), count]
     parts = [(a, b) for a, b in pairwise(cuts) if a < b]
+    inference = torch.is_inference_mode_enabled()
+
+    def there(first: int, end: int) -> None:
+        with torch.inference_mode(inference):  # a mode is its thread's own
+            work(first, end)
+
     try:
-        others = [_threads(os.getpid()).submit(work, a, b) for a, b in parts[1:]]
+        # what is set for the caller, as by use_form, holds there too
+        others = [
+            _threads(os.getpid()).submit(copy_context().run, there, a, b) for a, b in parts[1:]
+        ]
     except RuntimeError:  # the interpreter is about to end, or no thread is to be had
         work(0, count)
         return
