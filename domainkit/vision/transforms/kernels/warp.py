@@ -18,6 +18,7 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._images import join
 from domainkit.vision.transforms.kernels.forms import chosen_form, numba_can
+from domainkit.vision.transforms.kernels.pool import in_parts
 
 __all__ = ["WARPS", "sample_at", "warp", "warp_numba", "warp_torch"]
 
@@ -224,7 +225,7 @@ def warp_numba(
     if x.dtype == torch.uint8:
         around = around.clamp_(0, 255)
     kernel = compiled(f"warp_{interpolation}")
-    kernel(
+    given = (
         flat.contiguous().numpy(),
         _starts(shapes),
         np.ascontiguousarray(shapes),
@@ -236,9 +237,8 @@ def warp_numba(
         around.float().numpy(),
         fill is not None,
         x.dtype == torch.uint8,
-        0,
-        len(shapes),
     )
+    in_parts(lambda first, end: kernel(*given, first, end), out_shapes.prod(1))
     if (out_shapes == out_shapes[0]).all():
         channels, height, width = out_shapes[0].tolist()
         if last:

@@ -65,3 +65,11 @@ def test_a_pipeline_under_inference_mode(threads: int) -> None:
     with torch.inference_mode():
         made = pipeline(x)
     assert torch.equal(made, expected)
+
+
+def test_a_warp_is_the_same_by_any_number_of_threads(threads: int) -> None:
+    x = torch.randint(0, 256, (9, 3, 224, 224), dtype=torch.uint8)
+    op = T.Rotate(17.0, interpolation="bilinear")
+    together = op(x)
+    torch.set_num_threads(1)
+    assert torch.equal(together, torch.cat([op(x[i : i + 1]) for i in range(9)]))
