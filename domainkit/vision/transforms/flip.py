@@ -11,7 +11,7 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._geometry import Geometric, Placement, window_placement
-from domainkit.vision.transforms._images import check_images, pixelwise
+from domainkit.vision.transforms._images import check_images, mirrored
 
 __all__ = ["RandomHorizontalFlip", "RandomVerticalFlip"]
 
@@ -58,8 +58,7 @@ class RandomHorizontalFlip(Geometric):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)
-        mask = self.mask(draws).to(x.device)
-        return pixelwise(x, lambda pictures, samples: _flip(pictures, mask[samples], 3))
+        return mirrored(x, self.mask(draws), 3)
 
 
 @dataclass(frozen=True)
@@ -104,16 +103,4 @@ class RandomVerticalFlip(Geometric):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x)
-        mask = self.mask(draws).to(x.device)
-        return pixelwise(x, lambda pictures, samples: _flip(pictures, mask[samples], 2))
-
-
-def _flip(x: torch.Tensor, mask: torch.Tensor, side: int) -> torch.Tensor:
-    # without waiting for the device, and in one graph
-    if x.is_cuda or torch.compiler.is_compiling():
-        return torch.where(mask[:, None, None, None], x.flip(side), x)
-    if len(x) == 0:
-        return x
-    # whole rows are copied 10 times as fast on a CPU as elements are chosen one by one
-    pairs = zip(x, mask.tolist(), strict=True)
-    return torch.stack([p.flip(side - 1) if yes else p for p, yes in pairs])
+        return mirrored(x, self.mask(draws), 2)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import torch
 
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms._images import pixelwise
-from domainkit.vision.transforms.kernels.forms import chosen_form
+from domainkit.vision.transforms._images import mirrored
+from domainkit.vision.transforms.kernels.forms import chosen_form, triton_can
 from domainkit.vision.transforms.kernels.numba_color import can_run, color_finish_numba
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def color_finish(
     """
     form = chosen_form()
     target = x.dtype if out_dtype is None else out_dtype
-    if form in ("auto", "triton") and x.device.type == "cuda" and find_spec("triton"):
+    if triton_can(x):
         # here, because importing Triton takes a second and not every machine has it
         from domainkit.vision.transforms.kernels import _triton_color
 
@@ -92,7 +91,7 @@ def color_finish_torch(
 
     for mask, axis in ((hflip, 3), (vflip, 2)):
         if mask is not None:
-            x = _flip(x, mask, axis)
+            x = mirrored(x, mask, axis)
     if program is not None:
         x = run_program_torch(x, program)
     none = Draws(0, 0, torch.zeros(len(x), dtype=torch.int64))
@@ -101,15 +100,3 @@ def color_finish_torch(
     if mean is not None and std is not None:
         x = Normalize(mean, std).apply(x, none)
     return x
-
-
-def _flip(x: torch.Tensor | Ragged, mask: torch.Tensor, axis: int) -> torch.Tensor | Ragged:
-    return pixelwise(x, lambda pictures, samples: _mirrored(pictures, mask[samples], axis))
-
-
-def _mirrored(x: torch.Tensor, mask: torch.Tensor, axis: int) -> torch.Tensor:
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or len(x) == 0:
-        return torch.where(mask.to(x.device)[:, None, None, None], x.flip(axis), x)
-    # whole rows are copied 10 times as fast on a CPU as elements are chosen one by one
-    flips = zip(x, mask.tolist(), strict=True)
-    return torch.stack([p.flip(axis - 1) if yes else p for p, yes in flips])

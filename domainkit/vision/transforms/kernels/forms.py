@@ -10,8 +10,9 @@ from importlib.util import find_spec
 import torch
 
 from domainkit.errors import TransformError
+from domainkit.ragged import Ragged
 
-__all__ = ["FORMS", "chosen_form", "numba_can", "use_form"]
+__all__ = ["FORMS", "chosen_form", "numba_can", "triton_can", "use_form"]
 
 FORMS = ("auto", "torch", "numba", "triton")
 _FORM: ContextVar[str] = ContextVar("domainkit_vision_form", default="auto")
@@ -67,3 +68,14 @@ def numba_can(x: torch.Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and find_spec("numba") is not None
     )
+
+
+def triton_can(x: torch.Tensor | Ragged) -> bool:
+    """Whether the Triton form is wanted, and the pictures lie where it works.
+
+    Example:
+        >>> triton_can(torch.zeros(1, 3, 4, 4))
+        False
+    """
+    wanted = x.device.type == "cuda" and chosen_form() in ("auto", "triton")
+    return wanted and find_spec("triton") is not None

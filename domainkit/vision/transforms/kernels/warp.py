@@ -8,7 +8,6 @@ form bilinear and nearest on a GPU.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch.nn.functional import grid_sample
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._images import join
-from domainkit.vision.transforms.kernels.forms import chosen_form, numba_can
+from domainkit.vision.transforms.kernels.forms import numba_can, triton_can
 from domainkit.vision.transforms.kernels.pool import in_parts
 
 __all__ = ["WARPS", "sample_at", "warp", "warp_numba", "warp_torch"]
@@ -59,8 +58,7 @@ def warp(
     values = x.values if isinstance(x, Ragged) else x
     if len(x) and interpolation in ("bilinear", "nearest") and numba_can(values):
         return warp_numba(x, matrix, sizes, interpolation, fill)
-    able = chosen_form() in ("auto", "triton") and not torch.compiler.is_compiling()
-    if able and values.device.type == "cuda" and find_spec("triton"):
+    if triton_can(values) and not torch.compiler.is_compiling():
         # here, because importing Triton takes a second and not every machine has it
         from domainkit.vision.transforms.kernels import _triton_warp
 

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms.kernels.forms import chosen_form
+from domainkit.vision.transforms.kernels.forms import triton_can
 from domainkit.vision.transforms.resize import resize, resize_into
 
 __all__ = ["resize_window", "resize_windows"]
@@ -88,11 +87,11 @@ def resize_windows(
 
     Exactness: as ``resize_window``; uint8 within 1 level of it.
     """
-    if x.device.type != "cuda" or chosen_form() not in ("auto", "triton"):
+    if not triton_can(x):
         return None
     if cut is None:
         cut = torch.cat([torch.zeros_like(full), full], 1)
-    if len(x) == 0 or not bool((cut[:, 2:] == cut[:1, 2:]).all()) or not find_spec("triton"):
+    if len(x) == 0 or not bool((cut[:, 2:] == cut[:1, 2:]).all()):
         return None
     # here, because importing Triton takes a second and not every machine has it
     from domainkit.vision.transforms.kernels import _triton_resize
