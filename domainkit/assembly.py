@@ -6,7 +6,8 @@ until there is memory for it:
     read      the stored form of all rows; whole fields where that is all there is to do; the sizes
               that the headers of media tell
     allocate  one buffer for all of a column's media
-    decode    one row's media, right into its place in the buffer (any thread, any order)
+    decode    one row's media, right into its place in the buffer (any thread, any order); or
+              elsewhere, and what the first pass of a pipeline makes of it into the buffer
     finish    the ``Batch``, without the rows that could not be read or decoded
 
 A row that fails is noted in ``bad`` and does not stop the others: whether it may be left out is for
@@ -17,7 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from threading import local
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -27,10 +29,15 @@ from domainkit.errors import DecodeError, DomainkitError, StoreError
 from domainkit.features import Feature
 from domainkit.ragged import Ragged
 
+if TYPE_CHECKING:
+    from domainkit.transform import PerSample
+
 __all__ = ["Assembly", "BadSample", "Stored"]
 
 Collate = Mapping[str, Callable[[list[Any]], Any]]
 Allocate = Callable[[int, torch.dtype], torch.Tensor]
+# a column, the sizes of its decoded media and their places in the batch -> what is made of them
+Start = Callable[[str, np.ndarray, np.ndarray], "PerSample | None"]
 
 
 class Stored(Protocol):
@@ -55,6 +62,10 @@ def _plain(count: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.empty(count, dtype=dtype)
 
 
+def _as_decoded(column: str, shapes: np.ndarray, places: np.ndarray) -> None:
+    return None
+
+
 class Assembly:
     """A batch of the given rows of a source.
 
@@ -64,6 +75,8 @@ class Assembly:
         rows: int64 [B], rows of the source, in the batch's order.
         collate: column -> a function from the list of its decoded values to the batch's field.
         allocate: gives the flat buffer of a field, from a number of elements and a dtype.
+        start: what is made of each decoded medium on its way into the batch, told the column, the
+            media's sizes (int64 [B, ndim]) and their places in the batch; None: nothing.
 
     Example:
         >>> from domainkit import load_dataset
@@ -84,12 +97,13 @@ class Assembly:
         *,
         collate: Collate | None = None,
         allocate: Allocate = _plain,
+        start: Start = _as_decoded,
     ) -> None:
         self._source = source
         self._columns = tuple(columns)
         self._rows = rows
         self._collate = collate or {}
-        self._memory = allocate
+        self._memory, self._start = allocate, start
         self._kept = np.arange(len(rows))  # places in ``rows`` that were read
         self._fields: dict[str, Any] = {}
         self._media: dict[str, _Values | _Buffer] = {}
@@ -127,6 +141,11 @@ class Assembly:
     def bytes_read(self) -> int:
         """Bytes of media as stored."""
         return sum(field.bytes_read for field in self._media.values())
+
+    @property
+    def started(self) -> bool:
+        """Whether ``start`` was done: known once there is room."""
+        return any(isinstance(f, _Buffer) and f.work is not None for f in self._media.values())
 
     def place(self, index: int) -> int:
         """Which place in the batch ``decode(index)`` is about."""
@@ -183,7 +202,9 @@ class Assembly:
                 if not shapes or any(s is None or len(s) != len(shapes[0] or ()) for s in shapes):
                     self._media[name] = _Values(feature, stored, joined=True)
                 else:
-                    self._media[name] = _Buffer(feature, stored, shapes)
+                    known = np.array(shapes, dtype=np.int64)
+                    work = self._start(name, known, self._kept)
+                    self._media[name] = _Buffer(feature, stored, known, work)
 
     def _readable(self, place: int) -> bool:
         name = ""
@@ -207,13 +228,16 @@ class _Buffer:
 
     _values: torch.Tensor
 
-    def __init__(self, feature: Feature, stored: Sequence[Any], shapes: Sequence[Any]) -> None:
-        self._feature, self._stored = feature, stored
-        self._shapes = np.array(shapes, dtype=np.int64)
-        self._offsets = np.zeros(len(shapes) + 1, dtype=np.int64)
+    def __init__(
+        self, feature: Feature, stored: Sequence[Any], decoded: np.ndarray, work: PerSample | None
+    ) -> None:
+        self._feature, self._stored, self.work = feature, stored, work
+        self._decoded = decoded
+        self._shapes = decoded if work is None else work.shapes
+        self._offsets = np.zeros(len(decoded) + 1, dtype=np.int64)
         np.cumsum(self._shapes.prod(axis=1), out=self._offsets[1:])
         # one channel lies the same in both orders, and is called by the plain one
-        self._last = feature.channels_last and bool((self._shapes[:, 0] != 1).any())
+        self._last = feature.channels_last and bool((decoded[:, 0] != 1).any())
 
         self.nbytes = int(self._offsets[-1]) * feature.media_dtype.itemsize
         self.bytes_read = sum(map(len, stored))
@@ -226,18 +250,41 @@ class _Buffer:
 
     def decode(self, index: int) -> None:
         flat = self._values[int(self._offsets[index]) : int(self._offsets[index + 1])]
-        shape = self._shapes[index].tolist()
-        if self._feature.channels_last:
-            out = flat.view(*shape[1:], shape[0]).permute(2, 0, 1)
-        else:
-            out = flat.view(*shape)
-        self._feature.decode_into(self._stored[index], out)
+        out = self._shaped(flat, self._shapes[index])
+        if self.work is None:
+            self._feature.decode_into(self._stored[index], out)
+            return
+        size = int(self._decoded[index].prod())
+        medium = self._shaped(_scratch(size, self._feature.media_dtype), self._decoded[index])
+        self._feature.decode_into(self._stored[index], medium)
+        self.work.run(index, medium, out)
 
     def finish(self, index: Sequence[int] | None) -> torch.Tensor | Ragged:
         batch = Ragged.from_shapes(self._values, self._shapes, channels_last=self._last)
         if index is not None:
             batch = batch[index]
         return batch.dense() if batch.is_dense else batch
+
+    def _shaped(self, flat: torch.Tensor, sizes: np.ndarray) -> torch.Tensor:
+        shape = sizes.tolist()
+        if self._feature.channels_last:
+            return flat.view(*shape[1:], shape[0]).permute(2, 0, 1)
+        return flat.view(*shape)
+
+
+_mine = local()
+_KEPT = 1 << 26  # bytes; what a thread needs for a larger medium is not kept
+
+
+def _scratch(count: int, dtype: torch.dtype) -> torch.Tensor:
+    """Memory [count] of the calling thread's own, used again by its next call."""
+    size = count * dtype.itemsize
+    buffer: np.ndarray | None = getattr(_mine, "buffer", None)
+    if buffer is None or buffer.nbytes < size:
+        buffer = np.empty(size, dtype=np.uint8)  # which lies in large pages, torch's does not
+        if size <= _KEPT:
+            _mine.buffer = buffer
+    return torch.from_numpy(buffer[:size]).view(dtype)
 
 
 class _Values:

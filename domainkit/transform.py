@@ -9,18 +9,19 @@ batch - a dense tensor with the batch in front, or a ``Ragged`` - and takes ever
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 
-__all__ = ["Compose", "Pass", "Plan", "Transform"]
+__all__ = ["Compose", "Pass", "PerSample", "Plan", "Transform"]
 
 
 class Transform:
@@ -79,6 +80,19 @@ def replace_fields(batch: Mapping[str, Any], fields: Mapping[str, Any]) -> Any:
     return new
 
 
+class PerSample(Protocol):
+    """A pass's work on one batch, done sample by sample: each straight to its place.
+
+    Attributes:
+        shapes: int64 [B, ndim], what each sample comes out as.
+    """
+
+    shapes: np.ndarray
+
+    def run(self, index: int, sample: torch.Tensor, out: torch.Tensor) -> None:
+        """Write what becomes of sample ``index`` into ``out``; any thread, any order."""
+
+
 @dataclass(frozen=True)
 class Pass:
     """One pass over the batch: which steps it runs and in which form.
@@ -102,6 +116,22 @@ class Pass:
         for op, step in zip(self.ops, self.steps, strict=True):
             batch = step(batch, draws.at(op))
         return batch
+
+    def per_sample(
+        self, columns: Sequence[str], field: str, shapes: np.ndarray, draws: Draws
+    ) -> PerSample | None:
+        """The same work sample by sample, so that a loader does it while it decodes.
+
+        Args:
+            columns: names of all fields that the batch will have.
+            field: the one whose samples these are, uint8.
+            shapes: int64 [B, ndim], their sizes before.
+            draws: the pipeline's.
+
+        Returns:
+            None where the pass needs the whole batch, or has no such form for it.
+        """
+        return None
 
     def __str__(self) -> str:
         names = " + ".join(type(s).__name__ for s in self.steps)
@@ -166,7 +196,15 @@ class Compose:
             for op, step in enumerate(self.steps):
                 batch = step(batch, draws.at(op))
             return batch
-        for one in self.plan().passes:
+        return self._run(self.plan().passes, batch, draws)
+
+    def after_first(self, batch: Any, draws: Draws) -> Any:
+        """What follows the first pass, for a batch whose samples went through that one singly."""
+        return self._run(self.plan().passes[1:], batch, draws)
+
+    @staticmethod
+    def _run(passes: Sequence[Pass], batch: Any, draws: Draws) -> Any:
+        for one in passes:
             batch = one.run(batch, draws)
         return batch
 

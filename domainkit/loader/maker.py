@@ -23,6 +23,7 @@ from domainkit.errors import TransformError
 from domainkit.loader.memory import Recycler, pinned
 from domainkit.loader.sequence import Plain
 from domainkit.loader.steps import Step
+from domainkit.transform import Compose, PerSample
 
 __all__ = ["Made", "Maker", "Open"]
 
@@ -48,11 +49,15 @@ class Made:
 
 @dataclass(frozen=True)
 class Open:
-    """A batch in the making: its assembly, and the ids that its draws belong to."""
+    """A batch in the making: its assembly, and the ids that its draws belong to.
+
+    ``transforming`` has a time for each sample whose decoding went over into transforming.
+    """
 
     step: Step
     assembly: Assembly
     draw_ids: np.ndarray
+    transforming: dict[int, int]
 
 
 class Maker:
@@ -97,10 +102,18 @@ class Maker:
         start = now()
         rows, draw_ids = self.which(step)
         allocate = pinned if self._cuda and not self.on_host else self.memory
-        assembly = self.dataset.assembly(rows, collate=self.collate, allocate=allocate)
+        transforming: dict[int, int] = {}
+
+        def first_pass(column: str, shapes: np.ndarray, places: np.ndarray) -> PerSample | None:
+            work = self._first_pass(column, shapes, draw_ids[places])
+            return None if work is None else _Timed(work, transforming)
+
+        assembly = self.dataset.assembly(
+            rows, collate=self.collate, allocate=allocate, start=first_pass
+        )
         assembly.read()
         self.record("read", start, now(), len(rows), step.number)
-        return Open(step, assembly, draw_ids)
+        return Open(step, assembly, draw_ids, transforming)
 
     def allocate(self, opened: Open) -> None:
         """Make room for what is to be decoded."""
@@ -112,7 +125,11 @@ class Maker:
         """Decode one sample of it; any thread, any order."""
         start = now()
         opened.assembly.decode(index)
-        self.record("decode", start, now(), 1, opened.step.number)
+        end = now()
+        middle = opened.transforming.pop(index, end)
+        self.record("decode", start, middle, 1, opened.step.number)
+        if middle < end:  # the sample counts when the rest is done to it, with its batch
+            self.record("transform", middle, end, 0, opened.step.number)
 
     def close(self, opened: Open) -> Made:
         """The batch, transformed and on its device."""
@@ -124,16 +141,23 @@ class Maker:
         bad, read = tuple(assembly.bad), assembly.bytes_read
         if not len(kept) and opened.step.first < opened.step.last:
             return Made(None, None, bad, read)
-        return self.ready(Made(batch, None, bad, read), opened.draw_ids[kept], number)
+        ids, made = opened.draw_ids[kept], Made(batch, None, bad, read)
+        return self.ready(made, ids, number, started=assembly.started)
 
-    def ready(self, made: Made, draw_ids: np.ndarray, number: int) -> Made:
-        """A batch on the host, moved to the device and transformed."""
+    def ready(
+        self, made: Made, draw_ids: np.ndarray, number: int, *, started: bool = False
+    ) -> Made:
+        """A batch on the host, moved to the device and transformed.
+
+        Args:
+            started: the transform's first pass was done to each sample as it was decoded.
+        """
         batch = made.batch
         if batch is None or (self.on_host and self._cuda):
             return made
-        draws = Draws(seed=self.seed, epoch=self.epoch, ids=torch.from_numpy(draw_ids.copy()))
+        draws = self._draws(draw_ids)
         if not self._cuda:
-            done, event = self._finished(batch, draws, number), None
+            done, event = self._finished(batch, draws, number, started=started), None
         else:
             with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
                 done = self._finished(batch.pin_memory(), draws, number)
@@ -182,12 +206,33 @@ class Maker:
             return rows, positions
         return rows, index if self.dataset.repeats else rows  # a row shown twice is two samples
 
-    def _finished(self, batch: Batch, draws: Draws, number: int) -> Batch:
+    def _first_pass(self, column: str, shapes: np.ndarray, ids: np.ndarray) -> PerSample | None:
+        """What the transform begins with, if that can be done sample by sample.
+
+        Not for a GPU, which does it sooner than the threads that decode for it, nor beside collate
+        functions: what they make is not known yet.
+        """
+        pipeline = self.transform
+        elsewhere = self.device is not None and self.device.type != "cpu"
+        if not isinstance(pipeline, Compose) or elsewhere or self.collate:
+            return None
+        passes = pipeline.plan().passes
+        if not passes:
+            return None
+        return passes[0].per_sample(self.dataset.columns, column, shapes, self._draws(ids))
+
+    def _draws(self, ids: np.ndarray) -> Draws:
+        return Draws(seed=self.seed, epoch=self.epoch, ids=torch.from_numpy(ids.copy()))
+
+    def _finished(self, batch: Batch, draws: Draws, number: int, *, started: bool = False) -> Batch:
         batch = self._placed(batch, number)
         if self.transform is None:
             return batch
         start, count = now(), len(batch.ids)
-        made = self.transform(batch, draws)
+        transform = self.transform
+        if started and isinstance(transform, Compose):
+            transform = transform.after_first
+        made = transform(batch, draws)
         if not isinstance(made, Mapping):
             raise TransformError(
                 f"a loader's transform maps a batch to a batch, got {type(made).__name__}"
@@ -208,6 +253,17 @@ class Maker:
     @cached_property
     def _stream(self) -> torch.cuda.Stream:
         return torch.cuda.Stream(self.device)
+
+
+class _Timed:
+    """Work on a sample that notes when it began."""
+
+    def __init__(self, work: PerSample, began: dict[int, int]) -> None:
+        self.shapes, self._work, self._began = work.shapes, work, began
+
+    def run(self, index: int, sample: torch.Tensor, out: torch.Tensor) -> None:
+        self._began[index] = now()
+        self._work.run(index, sample, out)
 
 
 def _record_nothing(*span: Any) -> None:

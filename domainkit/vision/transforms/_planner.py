@@ -41,6 +41,8 @@ def plan_passes(steps: Sequence[tuple[int, Transform]]) -> list[Pass]:
             count, kind = finish, FinishPass
         else:
             why = _why(alone)
+            # alone as well: a loader can do a window while it decodes
+            kind = WindowPass if resamples(alone[0]) or crops(alone[0]) else Pass
         ops, part = zip(*todo[:count], strict=True)
         form = _form(kind, part)
         passes.append(kind(part, form, why=why, ops=ops))

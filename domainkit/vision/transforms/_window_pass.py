@@ -6,16 +6,18 @@ result is computed, and mirrors turn the outcome: nothing is computed that a lat
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._fused import Fused, mirror
 from domainkit.vision.transforms._images import as_padding, item_sizes, join
+from domainkit.vision.transforms._targets import targets_in
 from domainkit.vision.transforms.center_crop import CenterCrop
 from domainkit.vision.transforms.kernels.pool import in_parts
 from domainkit.vision.transforms.kernels.window import resize_window, resize_windows
@@ -101,37 +103,39 @@ class WindowPass(Fused):
         if x.device.type != "cpu":
             box, full, cut, flips = windows.box, windows.full, windows.cut, windows.flips
             return None if full is None else resize_windows(x, box, full, cut, how=how, flips=flips)
+        channels = x.shape[1] if isinstance(x, torch.Tensor) else int(x.host_shapes[0, 0])
+        work = _EachWindow(windows, how, channels)
         last = x.channels_last if isinstance(x, Ragged) else not x.is_contiguous()
         layout = torch.channels_last if last else torch.contiguous_format
-        sizes = windows.sizes.tolist()
-        shapes = [
-            (1, x.shape[1] if isinstance(x, torch.Tensor) else int(x.host_shapes[0, 0]), *s)
-            for s in sizes
-        ]
-        if all(s == sizes[0] for s in sizes):
-            shape = (len(x), *shapes[0][1:])
-            batch = torch.empty(shape, dtype=x.dtype, memory_format=layout)
-            parts = list(batch.split(1))
+        shapes = work.shapes.tolist()
+        if all(s == shapes[0] for s in shapes):
+            batch = torch.empty((len(x), *shapes[0]), dtype=x.dtype, memory_format=layout)
+            parts = list(batch)
         else:
             batch = None
-            parts = [torch.empty(s, dtype=x.dtype, memory_format=layout) for s in shapes]
-        rows = [windows.box.tolist(), windows.cut.tolist()]
-        fulls = windows.full.tolist() if windows.full is not None else [None] * len(parts)
-        turns = [windows.flips[2].tolist(), windows.flips[3].tolist()]
+            parts = [torch.empty((1, *s), dtype=x.dtype, memory_format=layout)[0] for s in shapes]
         pictures = list(x)
 
-        def work(first: int, end: int) -> None:
+        def some(first: int, end: int) -> None:
             for i in range(first, end):
-                (top, left, height, width), cut, full = rows[0][i], rows[1][i], fulls[i]
-                seen = pictures[i][None, :, top : top + height, left : left + width]
-                turn = [axis for axis, yes in ((2, turns[0][i]), (3, turns[1][i])) if yes]
-                if full is None:
-                    parts[i].copy_(seen.flip(turn) if turn else seen)
-                else:
-                    resize_window(parts[i], seen, full, cut, how=how, turn=turn)
+                work.run(i, pictures[i], parts[i])
 
-        in_parts(work, [math.prod(shape) for shape in shapes])
-        return batch if batch is not None else join([p[0] for p in parts], like=x)
+        in_parts(some, work.shapes.prod(axis=1))
+        return batch if batch is not None else join(parts, like=x)
+
+    def per_sample(
+        self, columns: Sequence[str], field: str, shapes: np.ndarray, draws: Draws
+    ) -> _EachWindow | None:
+        names = dict.fromkeys(columns)
+        if field != self.steps[0].field or shapes.shape[1] != 3 or targets_in(names, field):
+            return None
+        if len(set(shapes[:, 0].tolist())) > 1:
+            return None
+        windows = self.windows(torch.from_numpy(shapes[:, 1:]), draws)
+        if windows is None:
+            return None
+        how = next((s for s in self.steps if resamples(s)), None)
+        return _EachWindow(windows, how, int(shapes[0, 0]))
 
     def windows(self, sizes: torch.Tensor, draws: Draws) -> Windows | None:
         """The windows of pictures of these sizes; None where one reaches outside its picture."""
@@ -155,3 +159,27 @@ class WindowPass(Fused):
                 if not made.crop(torch.cat([corner, placed.sizes], 1)):
                     return None
         return made
+
+
+class _EachWindow:
+    """The windows of a batch, cut one by one."""
+
+    def __init__(self, windows: Windows, how: Any, channels: int) -> None:
+        sizes = windows.sizes.numpy()
+        self.shapes = np.concatenate([np.full((len(sizes), 1), channels), sizes], 1)
+        self._how = how
+        self._box, self._cut = windows.box.tolist(), windows.cut.tolist()
+        self._full = windows.full.tolist() if windows.full is not None else None
+        turns = zip(windows.flips[2].tolist(), windows.flips[3].tolist(), strict=True)
+        self._turn = [[axis for axis, yes in ((2, v), (3, h)) if yes] for v, h in turns]
+
+    def run(self, index: int, sample: torch.Tensor, out: torch.Tensor) -> None:
+        """Picture ``index`` [C, H, W] into ``out`` [C, h, w]."""
+        top, left, height, width = self._box[index]
+        seen = sample[None, :, top : top + height, left : left + width]
+        turn = self._turn[index]
+        if self._full is None:
+            out.copy_((seen.flip(turn) if turn else seen)[0])
+        else:
+            full, cut = self._full[index], self._cut[index]
+            resize_window(out[None], seen, full, cut, how=self._how, turn=turn)
