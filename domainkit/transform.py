@@ -63,8 +63,10 @@ class Transform:
         """Transform a mapping; override it to write more than one key."""
         return replace_fields(batch, {self.field: self.apply(batch[self.field], draws)})
 
-    @staticmethod
-    def _draws(x: Any, draws: Draws | None) -> Draws:
+    def _draws(self, x: Any, draws: Draws | None) -> Draws:
+        if not hasattr(x, "__len__") or (isinstance(x, torch.Tensor) and x.ndim == 0):
+            got = "a tensor ()" if isinstance(x, torch.Tensor) else type(x).__name__
+            raise TransformError(f"{type(self).__name__} takes a batch, got {got}{_remedy(x)}")
         if draws is None:
             return Draws.from_generator(len(x))
         if len(draws) != len(x):
@@ -224,9 +226,13 @@ def batch_length(batch: Any) -> int:
         batch = next(iter(batch.values()))
     if isinstance(batch, (torch.Tensor, Ragged, list, tuple)):
         return len(batch)
-    hint = ""
-    if type(batch).__module__.split(".")[0] in {"PIL", "numpy"}:
-        hint = ": make a batch of it first; for pictures, T.ToImage()([picture]) does"
     raise TransformError(
-        f"expected a tensor, Ragged, list or mapping, got {type(batch).__name__}{hint}"
+        f"expected a tensor, Ragged, list or mapping, got {type(batch).__name__}{_remedy(batch)}"
     )
+
+
+def _remedy(value: Any) -> str:
+    """What to do with a value that is no batch, where that is known."""
+    if type(value).__module__.split(".")[0] in {"PIL", "numpy"}:
+        return ": make a batch of it first; for pictures, T.ToImage()([picture]) does"
+    return ""
