@@ -39,6 +39,7 @@ class FinishPass(Fused):
             elif isinstance(step, Colored):
                 if channels not in step.channels:
                     return None
+                step.check_range(x)
                 programs.append(step.program(draws.at(op), dtype))
             elif isinstance(step, ToDtype):
                 dtype = getattr(torch, step.dtype)
@@ -46,6 +47,9 @@ class FinishPass(Fused):
             elif isinstance(step, Normalize):
                 if dtype not in FLOATS or len(step.mean) not in (1, channels):
                     return None
+                if x.dtype == torch.uint8 and not how["scale"] and max(step.mean) <= 1:
+                    return None  # levels where 0..1 is meant: the step will say so
+                step.check_range(x)
                 how |= {"mean": step.mean, "std": step.std}
         program = Program.cat(programs) if programs else None
         return color_finish(x, program, hflip=flips.get(3), vflip=flips.get(2), **how)
