@@ -105,6 +105,10 @@ class Pass:
             batch = step(batch, draws.at(op))
         return batch
 
+    def tried(self, batch: Any, draws: Draws) -> tuple[Any, Pass]:
+        """``run``, and this pass as it ran: a planner's pass may leave a batch to its steps."""
+        return self.run(batch, draws), self
+
     def __str__(self) -> str:
         names = " + ".join(type(s).__name__ for s in self.steps)
         # a callable that is no Transform may be a step too
@@ -172,15 +176,28 @@ class Compose:
             batch = one.run(batch, draws)
         return batch
 
-    def plan(self) -> Plan:
+    def plan(self, batch: Any = None) -> Plan:
         """The passes this pipeline makes over a batch.
 
         A pass leaves batches that it has no fused form for (videos, targets that move along, rare
         dtypes) to its steps.
+
+        Args:
+            batch: one to try, as ``__call__`` takes it. The pipeline runs on it once, with draws of
+                its own (torch's generator stays as it is), and the plan says how each pass went for
+                this batch: in which form on a CPU, or step by step and why. None: the plan for
+                batches of plain uint8 or float32 pictures.
         """
         if self._passes is None:
             self._passes = self._planned()
-        return Plan(self._passes)
+        if batch is None:
+            return Plan(self._passes)
+        draws = Draws(0, 0, torch.arange(batch_length(batch)))
+        went: list[Pass] = []
+        for one in self._passes:
+            batch, how = one.tried(batch, draws)
+            went.append(how)
+        return Plan(tuple(went))
 
     def _planned(self) -> tuple[Pass, ...]:
         passes: list[Pass] = []
