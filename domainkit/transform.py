@@ -64,8 +64,10 @@ class Transform:
         """Transform a mapping; override it to write more than one key."""
         return replace_fields(batch, {self.field: self.apply(batch[self.field], draws)})
 
-    @staticmethod
-    def _draws(x: Any, draws: Draws | None) -> Draws:
+    def _draws(self, x: Any, draws: Draws | None) -> Draws:
+        if not hasattr(x, "__len__") or (isinstance(x, torch.Tensor) and x.ndim == 0):
+            got = "a tensor ()" if isinstance(x, torch.Tensor) else type(x).__name__
+            raise TransformError(f"{type(self).__name__} takes a batch, got {got}{_remedy(x)}")
         if draws is None:
             return Draws.from_generator(len(x))
         if len(draws) != len(x):
@@ -116,6 +118,10 @@ class Pass:
         for op, step in zip(self.ops, self.steps, strict=True):
             batch = step(batch, draws.at(op))
         return batch
+
+    def tried(self, batch: Any, draws: Draws) -> tuple[Any, Pass]:
+        """``run``, and this pass as it ran: a planner's pass may leave a batch to its steps."""
+        return self.run(batch, draws), self
 
     def per_sample(
         self, columns: Sequence[str], field: str, shapes: np.ndarray, draws: Draws
@@ -208,15 +214,28 @@ class Compose:
             batch = one.run(batch, draws)
         return batch
 
-    def plan(self) -> Plan:
+    def plan(self, batch: Any = None) -> Plan:
         """The passes this pipeline makes over a batch.
 
         A pass leaves batches that it has no fused form for (videos, targets that move along, rare
         dtypes) to its steps.
+
+        Args:
+            batch: one to try, as ``__call__`` takes it. The pipeline runs on it once, with draws of
+                its own (torch's generator stays as it is), and the plan says how each pass went for
+                this batch: in which form on a CPU, or step by step and why. None: the plan for
+                batches of plain uint8 or float32 pictures.
         """
         if self._passes is None:
             self._passes = self._planned()
-        return Plan(self._passes)
+        if batch is None:
+            return Plan(self._passes)
+        draws = Draws(0, 0, torch.arange(batch_length(batch)))
+        went: list[Pass] = []
+        for one in self._passes:
+            batch, how = one.tried(batch, draws)
+            went.append(how)
+        return Plan(tuple(went))
 
     def _planned(self) -> tuple[Pass, ...]:
         passes: list[Pass] = []
@@ -262,9 +281,13 @@ def batch_length(batch: Any) -> int:
         batch = next(iter(batch.values()))
     if isinstance(batch, (torch.Tensor, Ragged, list, tuple)):
         return len(batch)
-    hint = ""
-    if type(batch).__module__.split(".")[0] in {"PIL", "numpy"}:
-        hint = ": make a batch of it first; for pictures, T.ToImage()([picture]) does"
     raise TransformError(
-        f"expected a tensor, Ragged, list or mapping, got {type(batch).__name__}{hint}"
+        f"expected a tensor, Ragged, list or mapping, got {type(batch).__name__}{_remedy(batch)}"
     )
+
+
+def _remedy(value: Any) -> str:
+    """What to do with a value that is no batch, where that is known."""
+    if type(value).__module__.split(".")[0] in {"PIL", "numpy"}:
+        return ": make a batch of it first; for pictures, T.ToImage()([picture]) does"
+    return ""

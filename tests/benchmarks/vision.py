@@ -7,7 +7,8 @@ them by ``pip install --no-deps --target SITE ...`` and set ``PYTHONPATH=SITE``.
 
 All peers work in one process and take turns, round by round, as the speed of a machine changes from
 minute to minute; a ratio is the median over the rounds of a peer's time by domainkit's in the same
-round: above 1, domainkit is quicker. What each peer does is in ``tests/support/vision_peers.py``.
+round: above 1, domainkit is quicker. What each peer does is in ``tests/support/vision_peers.py``; a
+note in brackets says where that is not the same work.
 
 The claims, with one thread: flip + affine + jitter + normalize at least 6 times torchvision's loop,
 flip + jitter + normalize 20 times, every single step at least level with the best; from JPEG files
@@ -71,7 +72,7 @@ def report(row: str, times: dict[str, list[float]], size: int) -> dict[str, Any]
             pairs = [theirs / mine for theirs, mine in zip(values, ours, strict=True)]
             result[name]["x"] = statistics.median(pairs)
             ratio = f"{result[name]['x']:7.2f} x  ({min(pairs):.2f} to {max(pairs):.2f})"
-        print(f"    {name:30} {each:8.3f} ms each {ratio}", flush=True)
+        print(f"    {name:44} {each:8.3f} ms each {ratio}", flush=True)
     return result
 
 

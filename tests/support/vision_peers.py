@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from support import vision_peers_albumentations
 from torchvision.transforms import v2
 
 from domainkit.vision import decode
@@ -169,6 +170,7 @@ def batch_jobs(row: str, size: int) -> dict[str, Job]:
     jobs["torchvision whole batch"] = lambda: theirs_(x)
     if row == "erasing":
         jobs |= _with_timm(floats)
+    jobs |= vision_peers_albumentations.batch_job(row, x)
     if kornia_names:
         jobs |= _with_kornia(lambda k: lambda: k(floats), kornia_names)
     return jobs

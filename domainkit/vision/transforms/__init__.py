@@ -1,8 +1,9 @@
 """Batch transforms for pictures, each with a draw of its own per sample.
 
 All take a dense batch [B, C, H, W] or a ``Ragged`` of pictures [C, H_i, W_i], uint8 (0..255) or
-floating (0..1). The classes carry the names that torchvision gave them; each says how exactly it
-agrees with ``torchvision.transforms.v2.functional``.
+floating (0..1). Steps that would turn floating 0..255 white raise, on a CPU, where some values that
+they look at are above 16. The classes carry the names that torchvision gave them; each says how
+exactly it agrees with ``torchvision.transforms.v2.functional``.
 
 Example:
     >>> import torch

@@ -15,7 +15,7 @@ from typing import Any
 
 from domainkit.transform import Pass, Transform
 from domainkit.vision.transforms._finish_pass import FinishPass, finishing
-from domainkit.vision.transforms._fused import mirror
+from domainkit.vision.transforms._fused import Alone, mirror
 from domainkit.vision.transforms._geometry import Geometric
 from domainkit.vision.transforms._warp_pass import WarpPass, warping
 from domainkit.vision.transforms._window_pass import WindowPass, crops, resamples
@@ -32,7 +32,7 @@ def plan_passes(steps: Sequence[tuple[int, Transform]]) -> list[Pass]:
         alone = [step for _, step in todo]
         window, finish, warps = _windowing(alone), finishing(alone), warping(alone)
         count, why = 1, ""
-        kind: type[Pass] = Pass
+        kind: type[Pass] = Alone
         if warps:
             count, kind, why = warps, WarpPass, "one homography per picture, sampled once"
         elif window > 1 and window >= finish:
@@ -42,7 +42,8 @@ def plan_passes(steps: Sequence[tuple[int, Transform]]) -> list[Pass]:
         else:
             why = _why(alone)
             # alone as well: a loader can do a window while it decodes
-            kind = WindowPass if resamples(alone[0]) or crops(alone[0]) else Pass
+            if resamples(alone[0]) or crops(alone[0]):
+                kind = WindowPass
         ops, part = zip(*todo[:count], strict=True)
         form = _form(kind, part)
         passes.append(kind(part, form, why=why, ops=ops))

@@ -18,6 +18,7 @@ from domainkit.draws import Draws
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise, put_rows
+from domainkit.vision.transforms._range import check_unit_range
 from domainkit.vision.transforms.color import (
     adjust_brightness,
     adjust_contrast,
@@ -62,6 +63,8 @@ class Code(IntEnum):
     AUTOCONTRAST = 10
     EQUALIZE = 11
 
+
+_ANY_RANGE = {Code.GRAYSCALE, Code.PERMUTE}  # right in any unit
 
 # code -> f(pictures [n, C, H, W], amounts float32 [n]) -> pictures
 STEPS: dict[int, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -114,12 +117,18 @@ class Colored(ImageTransform):
     channels: ClassVar[tuple[int, ...]] = (1, 3)
     codes: ClassVar[tuple[int, ...]] = tuple(STEPS)
 
+    def check_range(self, x: torch.Tensor | Ragged) -> None:
+        """TransformError where floating pictures are plainly not in the 0..1 that steps cut to."""
+        if not set(self.codes) <= _ANY_RANGE:
+            check_unit_range(self, x)
+
     def program(self, draws: Draws, dtype: torch.dtype) -> Program:
         """What to do to each sample; ``dtype`` is the pictures' (amounts may depend on it)."""
         raise NotImplementedError
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=self.channels)
+        self.check_range(x)
         program = self.program(draws, x.dtype)
         if torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
             return run_program_where(x, program, self.codes)

@@ -8,7 +8,7 @@ and not the same ones. ``Compose(..., fuse=False)`` runs step by step.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from domainkit.draws import Draws
 from domainkit.ragged import Ragged
 from domainkit.transform import Pass, Transform, replace_fields
 from domainkit.vision.transforms._arguments import Fill
-from domainkit.vision.transforms._fused import mirror
+from domainkit.vision.transforms._fused import form_of, mirror
 from domainkit.vision.transforms._geometry import Placement
 from domainkit.vision.transforms._rows import plain
 from domainkit.vision.transforms._targets import follow, sizes_of, targets_in
@@ -73,6 +73,10 @@ class WarpPass(Pass):
         if isinstance(batch, Mapping) and first.field not in batch:
             return super().run(batch, draws)  # which says so
         return _Joined(self.steps, self.ops, first.interpolation, first.fill)(batch, draws)
+
+    def tried(self, batch: Any, draws: Draws) -> tuple[Any, Pass]:
+        form = form_of(self, batch)
+        return self.run(batch, draws), replace(self, form=form)
 
 
 def warping(steps: Sequence[Transform]) -> int:

@@ -15,7 +15,7 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms._fused import Fused, mirror
+from domainkit.vision.transforms._fused import Fused, Unfit, mirror
 from domainkit.vision.transforms._images import as_padding, item_sizes, join
 from domainkit.vision.transforms._targets import targets_in
 from domainkit.vision.transforms.center_crop import CenterCrop
@@ -91,18 +91,23 @@ class Windows:
 class WindowPass(Fused):
     """One window per picture, resampled straight into its place in the batch."""
 
-    def fused(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged | None:
+    def fused(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         how = next((s for s in self.steps if resamples(s)), None)
         if how is None and x.device.type != "cpu":
-            return None  # torch copies on a GPU as well
+            raise Unfit("a GPU copies pictures as quickly one step at a time")
         windows = self.windows(item_sizes(x), draws)
         if windows is None:
-            return None
+            raise Unfit("a window reaches outside of its picture")
         if isinstance(x, Ragged) and len(set(x.host_shapes[:, 0].tolist())) > 1:
-            return None
+            raise Unfit("pictures differ in their number of channels")
         if x.device.type != "cpu":
             box, full, cut, flips = windows.box, windows.full, windows.cut, windows.flips
-            return None if full is None else resize_windows(x, box, full, cut, how=how, flips=flips)
+            done = None
+            if full is not None:
+                done = resize_windows(x, box, full, cut, how=how, flips=flips)
+            if done is None:
+                raise Unfit("no kernel resizes these pictures at once")
+            return done
         channels = x.shape[1] if isinstance(x, torch.Tensor) else int(x.host_shapes[0, 0])
         work = _EachWindow(windows, how, channels)
         last = x.channels_last if isinstance(x, Ragged) else not x.is_contiguous()

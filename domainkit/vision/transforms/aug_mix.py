@@ -25,6 +25,7 @@ from domainkit.vision.transforms._auto import (
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._gamma import dirichlet
 from domainkit.vision.transforms._images import PIXELS, check_images
+from domainkit.vision.transforms._range import check_unit_range
 
 __all__ = ["AugMix"]
 
@@ -115,6 +116,7 @@ class AugMix(ImageTransform):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=(1, 3))
+        check_unit_range(self, x)
         if len(x) == 0:
             return x
         ops, values, shares = self.drawn(x, draws)

@@ -17,6 +17,7 @@ from domainkit.ragged import Ragged
 from domainkit.vision.transforms._auto import OPS, chances, check_warp, run_slots, strengths
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images
+from domainkit.vision.transforms._range import check_unit_range
 from domainkit.vision.transforms.rand_augment import SPACE
 
 __all__ = ["AutoAugment"]
@@ -163,6 +164,7 @@ class AutoAugment(ImageTransform):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=(1, 3))
+        check_unit_range(self, x)
         return run_slots(x, *self.drawn(x, draws), self.interpolation, self.fill)
 
 

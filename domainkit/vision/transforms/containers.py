@@ -15,6 +15,7 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.ragged import Ragged
 from domainkit.transform import Compose, Transform, batch_length
 from domainkit.vision.transforms._parts import run_parts
 
@@ -32,6 +33,8 @@ class _Container(Transform):
 
     def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
         length = batch_length(batch)
+        if not isinstance(batch, Mapping):
+            _check_pictures(self, batch)
         if draws is None:
             draws = Draws.from_generator(length)
         elif len(draws) != length:
@@ -199,6 +202,18 @@ class _Chain:
     @property
     def pairs(self) -> bool:
         return any(_pairs(step) for step in self.steps)
+
+
+def _check_pictures(op: Any, x: Any) -> None:
+    """Refuse here what a step refuses only if it is drawn."""
+    if isinstance(x, Ragged) or (isinstance(x, torch.Tensor) and x.ndim in (4, 5)):
+        return
+    got = f"a tensor {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+    one = ": a single picture needs [None] for its batch" if got.count(",") == 2 else ""
+    raise TransformError(
+        f"{type(op).__name__} takes a mapping, a tensor [B, C, H, W] or [B, T, C, H, W], or a "
+        f"Ragged, got {got}{one}"
+    )
 
 
 def _pairs(step: Any) -> bool:

@@ -14,6 +14,7 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.transform import Transform, replace_fields
 from domainkit.vision.transforms._images import check_images, join
+from domainkit.vision.transforms._range import check_unit_range
 from domainkit.vision.transforms.to_dtype import ToDtype
 
 __all__ = ["ConvertImageDtype", "PILToTensor", "ToImage", "ToPILImage", "ToPureTensor", "ToTensor"]
@@ -152,6 +153,8 @@ class ToPILImage(_Type):
 
     def apply(self, x: Any, draws: Draws) -> list[Any]:
         check_images(self, x, channels=(1, 2, 3, 4))
+        if self.mode != "F":
+            check_unit_range(self, x)
         return [self._one(item) for item in x]
 
     def _one(self, item: torch.Tensor) -> Any:

@@ -13,6 +13,7 @@ from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
 from domainkit.vision.transforms._noise import alone, normals
+from domainkit.vision.transforms._range import check_unit_range
 
 __all__ = ["GaussianNoise", "add_noise"]
 
@@ -56,6 +57,8 @@ class GaussianNoise(ImageTransform):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS)
+        if self.clip:
+            check_unit_range(self, x)
 
         def noisy(pictures: torch.Tensor, samples: slice) -> torch.Tensor:
             some = Draws(draws.seed, draws.epoch, draws.ids[samples], draws.op, draws.depth)

@@ -13,6 +13,7 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import FLOATS, check_images, constants, pixelwise
+from domainkit.vision.transforms._range import check_unit_range
 
 __all__ = ["Normalize"]
 
@@ -54,6 +55,11 @@ class Normalize(ImageTransform):
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "std", std)
 
+    def check_range(self, x: torch.Tensor | Ragged) -> None:
+        """TransformError where the pictures are in 0..255 and ``mean`` is not."""
+        if max(self.mean) <= 1:
+            check_unit_range(self, x)
+
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(
             self,
@@ -62,6 +68,7 @@ class Normalize(ImageTransform):
             channels=None if len(self.mean) == 1 else (len(self.mean),),
             hint='Put ToDtype("float32", scale=True) before it.',
         )
+        self.check_range(x)
         mean = constants(self.mean, x.dtype, x.device)[:, None, None]
         std = constants(self.std, x.dtype, x.device)[:, None, None]
         return pixelwise(x, lambda pictures, _: pictures.sub(mean).div_(std))

@@ -25,6 +25,7 @@ from domainkit.vision.transforms._auto import (
 )
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images
+from domainkit.vision.transforms._range import check_unit_range
 
 __all__ = ["RandAugment", "TrivialAugmentWide"]
 
@@ -92,6 +93,7 @@ class RandAugment(ImageTransform):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=(1, 3))
+        check_unit_range(self, x)
         return run_slots(x, *self.drawn(x, draws), self.interpolation, self.fill)
 
 
@@ -138,4 +140,5 @@ class TrivialAugmentWide(ImageTransform):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=(1, 3))
+        check_unit_range(self, x)
         return run_slots(x, *self.drawn(x, draws), self.interpolation, self.fill)

@@ -47,15 +47,25 @@ class _RandomSize(Geometric):
         nearest = self.interpolation.startswith("nearest")
         check_images(self, x, dtypes=None if nearest else PIXELS)
         sizes = item_sizes(x)
-        if len(x) and int(sizes.min()) < 1:
+        if len(x) == 0:
+            return self._nothing(x)
+        if int(sizes.min()) < 1:
             raise TransformError(f"{type(self).__name__}: a picture has no pixels")
-        after = self.output_sizes(sizes, draws).tolist() if len(x) else []
+        after = self.output_sizes(sizes, draws).tolist()
         mode, antialias = self.interpolation, self.antialias
         done = [
             resize(picture[None], (height, width), mode, antialias=antialias)[0]
             for picture, (height, width) in zip(x, after, strict=True)
         ]
         return join(done, like=x)
+
+    def _nothing(self, x: torch.Tensor | Ragged) -> torch.Tensor | Ragged:
+        """An empty batch, of the size that one picture would come out in."""
+        if isinstance(x, Ragged) or min(x.shape[2:]) < 1:
+            return x
+        one = Draws(0, 0, torch.zeros(1, dtype=torch.int64))
+        height, width = self.output_sizes(torch.tensor(x.shape[2:])[None], one)[0].tolist()
+        return x.new_empty(0, x.shape[1], height, width)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
+from domainkit.vision.transforms._range import check_unit_range
 from domainkit.vision.transforms.kernels.forms import numba_can
 from domainkit.vision.transforms.kernels.pool import in_parts
 from domainkit.vision.transforms.random_levels import check_probability
@@ -68,6 +69,7 @@ class RandomAdjustSharpness(ImageTransform):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=PIXELS, channels=(1, 3))
+        check_unit_range(self, x)
         factor = torch.where(self.mask(draws), float(self.sharpness_factor), 1.0)
         return pixelwise(x, lambda pictures, s: adjust_sharpness(pictures, factor[s]))
 

@@ -12,6 +12,7 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import check_images
+from domainkit.vision.transforms._range import check_unit_range
 
 __all__ = ["ToDtype"]
 
@@ -69,6 +70,8 @@ class ToDtype(ImageTransform):
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(self, x, dtypes=tuple(_DTYPES.values()))
+        if self.scale and not _DTYPES[self.dtype].is_floating_point:
+            check_unit_range(self, x)
         if isinstance(x, Ragged):
             return x.with_values(self._convert(x.values))
         return self._convert(x)

@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from domainkit.vision.transforms.kernels._numba_steps import (
     block_step,
     grey_total,
     least_and_most,
 )
+from domainkit.vision.transforms.kernels.jit import jit
 
 __all__ = ["BLOCK", "run_batch"]
 
@@ -28,7 +28,7 @@ CONTRAST, AUTOCONTRAST, EQUALIZE = 2, 10, 11
 f4 = np.float32
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _read(row: Any, into: Any, step: int, mirrored: bool) -> None:
     n = into.size
     if step == 1 and not mirrored:
@@ -46,7 +46,7 @@ def _read(row: Any, into: Any, step: int, mirrored: bool) -> None:
             into[np.uint64(n - 1) - np.uint64(i)] = f4(row[i * step])
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _read_pixels(row: Any, work: Any, begin: int, n: int, mirrored: bool) -> None:
     """``n`` pixels whose three channels lie together."""
     r, g, b = work[0][begin : begin + n], work[1][begin : begin + n], work[2][begin : begin + n]
@@ -59,7 +59,7 @@ def _read_pixels(row: Any, work: Any, begin: int, n: int, mirrored: bool) -> Non
             r[i], g[i], b[i] = f4(row[3 * i]), f4(row[3 * i + 1]), f4(row[3 * i + 2])
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _write_pixels(
     work: Any, begin: int, n: int, row: Any, unit: Any, mean: Any, std: Any, norm: bool
 ) -> None:
@@ -82,7 +82,7 @@ def _write_pixels(
             row[3 * i + 2] = b[i] * unit
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _write_levels(line: Any, row: Any, step: int) -> None:
     if step == 1:
         for i in range(line.size):
@@ -92,7 +92,7 @@ def _write_levels(line: Any, row: Any, step: int) -> None:
             row[i * step] = np.uint8(np.int32(line[i]))
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _write_floats(
     line: Any, row: Any, step: int, unit: Any, mean: Any, std: Any, norm: bool
 ) -> None:
@@ -108,7 +108,7 @@ def _write_floats(
             row[i] = line[i] * unit
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _write(line: Any, row: Any, step: int, unit: Any, mean: Any, std: Any, norm: bool) -> None:
     if row.itemsize == 1:
         _write_levels(line, row, step)
@@ -116,7 +116,7 @@ def _write(line: Any, row: Any, step: int, unit: Any, mean: Any, std: Any, norm:
         _write_floats(line, row, step, unit, mean, std, norm)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _next_stop(codes: Any, start: int) -> int:
     for k in range(start, codes.size):
         if codes[k] == CONTRAST or codes[k] == AUTOCONTRAST or codes[k] == EQUALIZE:
@@ -124,7 +124,7 @@ def _next_stop(codes: Any, start: int) -> int:
     return codes.size
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _equal_levels(count: Any, pixels: int, table: Any) -> None:
     """As Pillow: see ``levels.equalize``."""
     highest = 0
@@ -141,7 +141,7 @@ def _equal_levels(count: Any, pixels: int, table: Any) -> None:
         below += count[level]
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _count(line: Any, count: Any, whole: bool) -> None:
     for i in range(line.size):
         v = line[i]
@@ -150,7 +150,7 @@ def _count(line: Any, count: Any, whole: bool) -> None:
         count[np.uint8(np.int32(v))] += 1
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _read_rows(
     src: Any, at: int, steps: Any, height: int, width: int, y: int, n: int, channels: int,
     mirror: bool, upside: bool, work: Any,
@@ -174,7 +174,7 @@ def _read_rows(
             _read(src[start:stop], work[c][j * width : (j + 1) * width], steps[2], mirror)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _write_rows(
     dst: Any, to: int, steps: Any, width: int, y: int, n: int, channels: int, work: Any,
     unit: Any, mean: Any, std: Any, norm: bool,
@@ -199,21 +199,21 @@ def _write_rows(
             _write(line, row, steps[2], unit, mean[c], std[c], norm)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _from_scratch(scratch: Any, start: int, area: int, m: int, channels: int, work: Any) -> None:
     for c in range(channels):
         at = c * area + start
         _read(scratch[at : at + m], work[c][:m], 1, False)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _to_scratch(scratch: Any, start: int, area: int, m: int, channels: int, work: Any) -> None:
     for c in range(channels):
         at = c * area + start
         _write(work[c][:m], scratch[at : at + m], 1, f4(1), f4(0), f4(1), False)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _look(kind: int, work: Any, m: int, channels: int, whole: bool, seen: Any, count: Any) -> None:
     """Add a block to what is known: ``seen`` float64 [3, 2], ``count`` int64 [3, 256]."""
     if kind == CONTRAST:
@@ -228,7 +228,7 @@ def _look(kind: int, work: Any, m: int, channels: int, whole: bool, seen: Any, c
             _count(work[c][:m], count[c], whole)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _begin(kind: int, seen: Any, count: Any) -> None:
     for c in range(3):
         seen[c, 0] = 0.0 if kind == CONTRAST else np.inf
@@ -237,7 +237,7 @@ def _begin(kind: int, seen: Any, count: Any) -> None:
             count[c, level] = 0
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _conclude(
     kind: int, seen: Any, count: Any, area: int, channels: int, facts: Any, tables: Any
 ) -> None:
@@ -250,7 +250,7 @@ def _conclude(
             _equal_levels(count[c], area, tables[c])
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _steps(
     codes: Any, amounts: Any, pos: int, stop: int, work: Any, m: int, channels: int, facts: Any,
     tables: Any, whole: bool,
@@ -260,7 +260,7 @@ def _steps(
             block_step(work, m, channels, codes[k], amounts[k], facts, tables, whole)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _picture(
     src: Any, at: int, steps: Any, dst: Any, to: int, to_steps: Any, shape: Any, codes: Any,
     amounts: Any, mirror: bool, upside: bool, unit: Any, mean: Any, std: Any, norm: bool,
@@ -304,7 +304,7 @@ def _picture(
             kept, pos, after = keep, stop, 1
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def run_batch(
     src: Any, at: Any, steps: Any, dst: Any, to: Any, to_steps: Any, shapes: Any, codes: Any,
     amounts: Any, hflip: Any, vflip: Any, unit: Any, mean: Any, std: Any, norm: bool,

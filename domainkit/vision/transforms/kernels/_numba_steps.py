@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from domainkit.vision.transforms.kernels.jit import jit
 
 __all__ = ["block_step", "grey_total", "least_and_most"]
 
@@ -26,13 +27,13 @@ TOP = f4(255)
 ORDERS = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _cut(v: Any, top: Any) -> Any:
     v = ZERO if v < ZERO else v  # NaN stays NaN
     return top if v > top else v
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _scale(line: Any, factor: Any, whole: bool) -> None:
     if whole:
         for i in range(line.size):
@@ -42,7 +43,7 @@ def _scale(line: Any, factor: Any, whole: bool) -> None:
             line[i] = _cut(line[i] * factor, ONE)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _towards(line: Any, factor: Any, mean: Any, whole: bool) -> None:
     other = mean * (ONE - factor)
     if whole:
@@ -53,7 +54,7 @@ def _towards(line: Any, factor: Any, mean: Any, whole: bool) -> None:
             line[i] = _cut(line[i] * factor + other, ONE)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _saturate(r: Any, g: Any, b: Any, factor: Any, whole: bool) -> None:
     rest = ONE - factor
     if whole:
@@ -70,7 +71,7 @@ def _saturate(r: Any, g: Any, b: Any, factor: Any, whole: bool) -> None:
             b[i] = _cut(b[i] * factor + other, ONE)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _channel(sixths: Any, n: Any, value: Any, spread: Any) -> Any:
     k = sixths + n
     k = k - SIX if k >= SIX else k
@@ -79,7 +80,7 @@ def _channel(sixths: Any, n: Any, value: Any, spread: Any) -> Any:
     return value - _cut(k, ONE) * spread
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _turn(r: Any, g: Any, b: Any, shift: Any, whole: bool) -> None:
     """Hue; the three cases of the hexagon are chosen by value, and so one division is enough."""
     unit = TO_UNIT if whole else ONE
@@ -107,19 +108,19 @@ def _turn(r: Any, g: Any, b: Any, shift: Any, whole: bool) -> None:
             b[i] = np.floor(_cut(b[i] * TO_LEVEL, TOP))
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _invert(line: Any, top: Any) -> None:
     for i in range(line.size):
         line[i] = top - line[i]
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _solarize(line: Any, limit: Any, top: Any) -> None:
     for i in range(line.size):
         line[i] = top - line[i] if line[i] >= limit else line[i]
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _posterize(line: Any, bits: int, whole: bool) -> None:
     levels = f4(1 << bits)
     if whole:
@@ -133,7 +134,7 @@ def _posterize(line: Any, bits: int, whole: bool) -> None:
             line[i] = (levels - ONE if v > levels - ONE else v) / levels
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _grey(r: Any, g: Any, b: Any, whole: bool) -> None:
     for i in range(r.size):
         v = r[i] * RED + g[i] * GREEN + b[i] * BLUE
@@ -141,7 +142,7 @@ def _grey(r: Any, g: Any, b: Any, whole: bool) -> None:
         r[i], g[i], b[i] = v, v, v
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _permute(r: Any, g: Any, b: Any, order: Any) -> None:
     x, y, z = order[0], order[1], order[2]
     for i in range(r.size):
@@ -151,7 +152,7 @@ def _permute(r: Any, g: Any, b: Any, order: Any) -> None:
         b[i] = c0 if z == 0 else (c1 if z == 1 else c2)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _stretch(line: Any, least: Any, most: Any, whole: bool) -> None:
     top = TOP if whole else ONE
     if least == most:
@@ -164,7 +165,7 @@ def _stretch(line: Any, least: Any, most: Any, whole: bool) -> None:
         line[i] = np.floor(v) if whole else v
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _look_up(line: Any, table: Any, whole: bool) -> None:
     if whole:
         for i in range(line.size):
@@ -175,7 +176,7 @@ def _look_up(line: Any, table: Any, whole: bool) -> None:
             line[i] = table[level] * TO_UNIT
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def block_step(
     work: Any, m: int, n: int, code: int, amount: Any, facts: Any, tables: Any, whole: bool
 ) -> None:
@@ -218,7 +219,7 @@ def block_step(
 # -- what some steps have to know of the whole picture -------------------------------------------
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _grey_levels(r: Any, g: Any, b: Any) -> Any:
     total = np.int32(0)  # a block has fewer than 2**23 pixels
     for i in range(r.size):
@@ -227,13 +228,13 @@ def _grey_levels(r: Any, g: Any, b: Any) -> Any:
     return total
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _grey_line(r: Any, g: Any, b: Any, into: Any) -> None:
     for i in range(r.size):
         into[i] = r[i] * RED + g[i] * GREEN + b[i] * BLUE
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz"})
+@jit(fastmath={"reassoc", "nsz"})
 def _sum(line: Any) -> Any:
     """In any order: that lets the processor add several numbers at once."""
     total = 0.0
@@ -245,7 +246,7 @@ def _sum(line: Any) -> Any:
     return total
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def grey_total(work: Any, m: int, channels: int, whole: bool) -> Any:
     """Sum of the grey of a block, float64; line 3 of ``work`` is overwritten."""
     if channels == 1:
@@ -257,7 +258,7 @@ def grey_total(work: Any, m: int, channels: int, whole: bool) -> Any:
     return _sum(work[3][:m])
 
 
-@njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+@jit(fastmath={"nnan", "nsz"})
 def least_and_most(line: Any) -> Any:
     """Smallest and largest number of a line."""
     least, most = line[0], line[0]

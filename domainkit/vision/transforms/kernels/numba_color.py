@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -54,25 +53,16 @@ def can_run(
 def kernel() -> Callable[..., None] | None:
     """The compiled kernel; None where there is no Numba. It is made at the first call."""
     try:
-        import numba
+        import numba  # noqa: F401  # an installation may be there and broken
     except ImportError:
         return None
     logging.getLogger("domainkit").info(
         "the colour kernels are loaded; the first time Numba compiles them, which takes up to a "
         "minute (`domainkit doctor --warm` does it ahead)"
     )
-    try:
-        from domainkit.vision.transforms.kernels._numba_picture import run_batch
-    except RuntimeError:  # no folder can be written, not even the user's: keep it for this process
-        config: Any = numba.config
-        before = config.CACHE_DIR
-        config.CACHE_DIR = tempfile.mkdtemp(prefix="domainkit-numba-")
-        try:
-            from domainkit.vision.transforms.kernels._numba_picture import run_batch
-        finally:
-            config.CACHE_DIR = before
-    done: Callable[..., None] = run_batch
-    return done
+    from domainkit.vision.transforms.kernels._numba_picture import run_batch
+
+    return run_batch
 
 
 def color_finish_numba(

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.vision.transforms.kernels.jit import jit
+
 __all__ = ["blur", "compiled", "sharpen"]
 
 
 @functools.cache
 def compiled(name: str) -> Callable[..., Any]:
     """``blur`` or ``sharpen``, compiled; releases the GIL, kept on disk."""
-    import numba
-
-    return numba.njit(nogil=True, cache=True, error_model="numpy")(globals()[name])
+    return jit(error_model="numpy")(globals()[name])
 
 
 def blur(

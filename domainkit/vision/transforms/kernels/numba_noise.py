@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.vision.transforms.kernels.jit import jit
+
 __all__ = ["compiled", "unit_pairs"]
 
 _LANES = 64
@@ -20,9 +22,7 @@ _LANES = 64
 @functools.cache
 def compiled() -> Callable[..., Any]:
     """``unit_pairs``, compiled; releases the GIL, kept on disk."""
-    import numba
-
-    return numba.njit(nogil=True, cache=True, error_model="numpy")(unit_pairs)
+    return jit(error_model="numpy")(unit_pairs)
 
 
 def unit_pairs(

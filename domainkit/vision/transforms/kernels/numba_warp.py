@@ -13,17 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.vision.transforms.kernels.jit import jit
+
 __all__ = ["compiled", "warp_bilinear", "warp_nearest"]
 
 
 @functools.cache
 def compiled(name: str) -> Callable[..., Any]:
     """``warp_bilinear`` or ``warp_nearest``, compiled; releases the GIL, kept on disk."""
-    import numba
-
-    return numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")(
-        globals()[name]
-    )
+    return jit(fastmath={"contract"}, error_model="numpy")(globals()[name])
 
 
 def warp_bilinear(
