@@ -23,7 +23,7 @@ from domainkit.vision.transforms.kernels._numba_steps import (
 
 __all__ = ["BLOCK", "run_batch"]
 
-BLOCK = 4096  # pixels, if a row has not more: lines of 16 KB; smaller blocks cost calls
+BLOCK = 2048  # pixels, if a row has not more: lines of 16 KB; smaller blocks cost calls
 CONTRAST, AUTOCONTRAST, EQUALIZE = 2, 10, 11
 f4 = np.float32
 

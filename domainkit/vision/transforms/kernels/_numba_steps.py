@@ -33,10 +33,17 @@ def _cut(v: Any, top: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _level(v: Any) -> Any:
+    """The whole level of a number that is not NaN: one instruction for either end."""
+    v = v if v > ZERO else ZERO
+    return np.floor(TOP if v > TOP else v)
+
+
+@njit(nogil=True, cache=True)
 def _scale(line: Any, factor: Any, whole: bool) -> None:
     if whole:
         for i in range(line.size):
-            line[i] = np.floor(_cut(line[i] * factor, TOP))
+            line[i] = _level(line[i] * factor)
     else:
         for i in range(line.size):
             line[i] = _cut(line[i] * factor, ONE)
@@ -47,7 +54,7 @@ def _towards(line: Any, factor: Any, mean: Any, whole: bool) -> None:
     other = mean * (ONE - factor)
     if whole:
         for i in range(line.size):
-            line[i] = np.floor(_cut(line[i] * factor + other, TOP))
+            line[i] = _level(line[i] * factor + other)
     else:
         for i in range(line.size):
             line[i] = _cut(line[i] * factor + other, ONE)
@@ -59,9 +66,9 @@ def _saturate(r: Any, g: Any, b: Any, factor: Any, whole: bool) -> None:
     if whole:
         for i in range(r.size):
             other = np.floor(r[i] * RED + g[i] * GREEN + b[i] * BLUE) * rest
-            r[i] = np.floor(_cut(r[i] * factor + other, TOP))
-            g[i] = np.floor(_cut(g[i] * factor + other, TOP))
-            b[i] = np.floor(_cut(b[i] * factor + other, TOP))
+            r[i] = _level(r[i] * factor + other)
+            g[i] = _level(g[i] * factor + other)
+            b[i] = _level(b[i] * factor + other)
     else:
         for i in range(r.size):
             other = (r[i] * RED + g[i] * GREEN + b[i] * BLUE) * rest
@@ -102,9 +109,9 @@ def _turn(r: Any, g: Any, b: Any, shift: Any, whole: bool) -> None:
         b[i] = _channel(sixths, ONE, most, spread)
     if whole:
         for i in range(r.size):
-            r[i] = np.floor(_cut(r[i] * TO_LEVEL, TOP))
-            g[i] = np.floor(_cut(g[i] * TO_LEVEL, TOP))
-            b[i] = np.floor(_cut(b[i] * TO_LEVEL, TOP))
+            r[i] = _level(r[i] * TO_LEVEL)
+            g[i] = _level(g[i] * TO_LEVEL)
+            b[i] = _level(b[i] * TO_LEVEL)
 
 
 @njit(nogil=True, cache=True)
