@@ -10,7 +10,7 @@ import torch
 from domainkit.draws import MASK, ROUNDS, WEYL, Draws
 from domainkit.vision.transforms.kernels.forms import numba_can
 
-__all__ = ["alone", "noise_in_boxes", "normals"]
+__all__ = ["alone", "noise_in_boxes", "normal_parts", "normals", "quick"]
 
 _FIRST = 1 << 16  # numbers before this one are for boxes and colours
 _APART = 1 << 26  # numbers for a rectangle: more than any has values
@@ -32,8 +32,19 @@ def normals(draws: Draws, n: int, *, start: int = 0) -> torch.Tensor:
         >>> torch.equal(normals(draws, 9), draws.normal(9)[0])
         True
     """
-    if n < 512 or not numba_can(torch.empty(0)):
+    if not quick(n):
         return draws.normal(n, start=start, device="cpu")[0]
+    lengths, cosines = normal_parts(draws, n, start=start)
+    return lengths.mul_(cosines)
+
+
+def quick(n: int) -> bool:
+    """Whether ``normal_parts`` can give ``n`` numbers, and is worth it."""
+    return n >= 512 and numba_can(torch.empty(0))
+
+
+def normal_parts(draws: Draws, n: int, *, start: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lengths and cosines float32 [n]: their product is ``normals``."""
     from domainkit.vision.transforms.kernels.numba_noise import compiled
 
     seed, number = int(draws.seed) & 0xFFFFFFFFFFFFFFFF, int(draws.ids[0])
@@ -42,9 +53,9 @@ def normals(draws: Draws, n: int, *, start: int = 0) -> torch.Tensor:
     key = [(start_of[i] + WEYL[i] * turn) & MASK for turn in range(ROUNDS) for i in (0, 1)]
     even, odd = torch.empty(n), torch.empty(n)
     arrays = (np.array(words, np.uint64), np.array(key, np.uint64))
-    compiled()(start // 2, *arrays, even.numpy(), odd.numpy())
-    # as in Draws.normal
-    return (-2.0 * torch.log1p(-even)).sqrt() * torch.cos(2.0 * math.pi * odd)
+    compiled("unit_pairs")(start // 2, *arrays, even.numpy(), odd.numpy())
+    # as in Draws.normal; by torch, whose root is not always the nearest number
+    return even.neg_().log1p_().mul_(-2.0).sqrt_(), odd.mul_(2.0 * math.pi).cos_()
 
 
 def noise_in_boxes(x: torch.Tensor, boxes: torch.Tensor, draws: Draws, number: int) -> None:

@@ -22,6 +22,8 @@ from domainkit.transform import Transform, replace_fields
 from domainkit.vision.transforms._gamma import betas
 from domainkit.vision.transforms._images import FLOATS
 from domainkit.vision.transforms._targets import refuse
+from domainkit.vision.transforms.kernels.outputs import room_like
+from domainkit.vision.transforms.kernels.pool import in_parts
 
 __all__ = ["CutMix", "MixUp", "RandomMixUpCutMix", "cut_mix", "mix_labels", "mix_up"]
 
@@ -273,12 +275,19 @@ class RandomMixUpCutMix(_Mixing):
 
 def mix_up(x: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """share[i] * x[i] + (1 - share[i]) * x[i - 1] for floating x [B, ...] and share [B]."""
-    out = torch.empty_like(x)
+    if x.requires_grad and torch.is_grad_enabled():  # what writes into given memory has none
+        return torch.lerp(x.roll(1, 0), x, share.to(x).view(-1, *[1] * (x.ndim - 1)))
+    out = room_like(x)
     if len(x) == 0:
         return out
     if x.device.type == "cpu":  # with a number as weight a row runs at the speed of memory
-        for i, own in enumerate(share.tolist()):
-            torch.lerp(x[i - 1], x[i], own, out=out[i])
+        shares = share.tolist()
+
+        def blend(first: int, end: int) -> None:
+            for i in range(first, end):
+                torch.lerp(x[i - 1], x[i], shares[i], out=out[i])
+
+        in_parts(blend, [x[0].numel()] * len(x))
         return out
     weight = share.to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))
     torch.lerp(x[:-1], x[1:], weight[1:], out=out[1:])
@@ -291,7 +300,8 @@ def cut_mix(x: torch.Tensor, boxes: torch.Tensor, out: torch.Tensor | None = Non
 
     ``out`` (None: a copy of ``x``) holds what the rest of the pictures is; it is written to.
     """
-    out = x.clone() if out is None else out
+    if out is None:
+        out = x.clone() if x.requires_grad else room_like(x).copy_(x)
     if x.device.type == "cpu":  # only the boxes are touched
         for i, (left, top, right, bottom) in enumerate(boxes.tolist()):
             if left < right and top < bottom:

@@ -200,3 +200,15 @@ def test_cuda_equals_cpu() -> None:
     assert torch.equal(cut_mix(x, boxes).cpu(), cut_mix(b["image"], boxes))
     soft = torch.eye(8)
     torch.testing.assert_close(mix_labels(soft.cuda(), share).cpu(), mix_labels(soft, share))
+
+
+def test_gradients_reach_both_pictures_of_a_pair() -> None:
+    x = torch.rand(5, 3, 256, 256, requires_grad=True)
+    share = torch.linspace(0.1, 0.9, 5)
+    made = mix_up(x, share)
+    made.sum().backward()
+    own = share + 1 - share.roll(-1)  # of its own mix, and of the next picture's
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, own.view(-1, 1, 1, 1).expand_as(x))
+    with torch.no_grad():
+        torch.testing.assert_close(mix_up(x, share), made.detach())

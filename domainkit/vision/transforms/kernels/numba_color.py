@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from domainkit.ragged import Ragged
+from domainkit.vision.transforms.kernels.outputs import fresh
 from domainkit.vision.transforms.kernels.pool import in_parts
 
 if TYPE_CHECKING:
@@ -83,15 +84,14 @@ def color_finish_numba(
     batch = len(x)
     source, at, steps, shapes = _layout(x)
     out: torch.Tensor | Ragged
-    # numpy asks the system for large pages, which halves the time to touch new memory
-    fresh = np.empty(int(shapes.prod(1).sum()), str(out_dtype).removeprefix("torch."))
+    room = fresh(int(shapes.prod(1).sum()), str(out_dtype).removeprefix("torch."))
     if isinstance(x, Ragged):
-        out = x.with_values(torch.from_numpy(fresh))
+        out = x.with_values(torch.from_numpy(room))
     elif steps[0, 0] == 1 and x.shape[1] > 1:
         b, c, h, w = x.shape
-        out = torch.from_numpy(fresh).view(b, h, w, c).permute(0, 3, 1, 2)
+        out = torch.from_numpy(room).view(b, h, w, c).permute(0, 3, 1, 2)
     else:
-        out = torch.from_numpy(fresh).view(x.shape)
+        out = torch.from_numpy(room).view(x.shape)
     _, to, to_steps, _ = _layout(out)
     if program is None:
         codes, amounts = np.zeros((batch, 0), np.int64), np.zeros((batch, 0), np.float32)
@@ -102,7 +102,7 @@ def color_finish_numba(
     run = kernel()
     assert run is not None
     arguments = (
-        *(source, at, steps, fresh, to, to_steps, shapes, codes, amounts),
+        *(source, at, steps, room, to, to_steps, shapes, codes, amounts),
         *(_mask(hflip, batch), _mask(vflip, batch)),
         *(unit, _three(mean, 0.0), _three(std, 1.0), mean is not None),
     )

@@ -1,7 +1,7 @@
-"""The Numba form of ``Draws.uniform`` for many numbers of one sample: a plain function, compiled.
+"""The Numba forms of ``Draws.uniform`` for many numbers of one sample, and of ``add_noise``.
 
-The generator is that of ``domainkit.draws`` (Philox 4x32-10), 64 counters side by side, so that the
-compiler can use vectors.
+Plain functions, compiled at use. The generator is that of ``domainkit.draws`` (Philox 4x32-10), 64
+counters side by side, so that the compiler can use vectors.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 
 from domainkit.vision.transforms.kernels.jit import jit
 
-__all__ = ["compiled", "unit_pairs"]
+__all__ = ["add", "compiled", "unit_pairs"]
 
 _LANES = 64
 
 
 @functools.cache
-def compiled() -> Callable[..., Any]:
-    """``unit_pairs``, compiled; releases the GIL, kept on disk."""
-    return jit(error_model="numpy")(unit_pairs)
+def compiled(name: str) -> Callable[..., Any]:
+    """``unit_pairs`` or ``add``, compiled; releases the GIL, kept on disk."""
+    return jit(error_model="numpy")(globals()[name])
 
 
 def unit_pairs(
@@ -49,7 +49,8 @@ def unit_pairs(
         for turn in range(10):
             key0, key1 = key[2 * turn], key[2 * turn + 1]
             for i in range(_LANES):
-                low, high = c0[i] * times0, c2[i] * times2
+                # the masks tell the compiler that half a product of 64 bits is enough
+                low, high = (c0[i] & mask) * times0, (c2[i] & mask) * times2
                 c0[i] = (high >> shift) ^ c1[i] ^ key0
                 c1[i] = high & mask
                 c2[i] = (low >> shift) ^ c3[i] ^ key1
@@ -64,3 +65,33 @@ def unit_pairs(
         if count < _LANES and n % 2:  # a last block, of which one pair is wanted
             even[n - 1] = np.float32(np.int32(c0[count] >> np.uint64(8))) * scale
             odd[n - 1] = np.float32(np.int32(c1[count] >> np.uint64(8))) * scale
+
+
+def add(
+    lengths: np.ndarray,
+    cosines: np.ndarray,
+    source: np.ndarray,
+    out: np.ndarray,
+    mean: float,
+    sigma: float,
+    clip: bool,
+) -> None:
+    """Noise of the normal numbers ``lengths * cosines`` added to ``source``, all flat.
+
+    Args:
+        mean, sigma: float32, in the unit of the pixels, which are uint8 or float32.
+    """
+    if source.itemsize == 1:
+        for i in range(source.size):
+            normal = lengths[i] * cosines[i]
+            level = np.int32(source[i]) + np.int32(normal * sigma + mean)
+            if clip:
+                level = min(max(level, np.int32(0)), np.int32(255))
+            out[i] = np.uint8(level)
+    else:
+        for i in range(source.size):
+            value = source[i] + (lengths[i] * cosines[i] * sigma + mean)
+            if clip:
+                value = np.float32(0) if value < np.float32(0) else value  # NaN stays NaN
+                value = np.float32(1) if value > np.float32(1) else value
+            out[i] = value

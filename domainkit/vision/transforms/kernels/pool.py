@@ -44,10 +44,11 @@ def in_parts(work: Callable[[int, int], object], sizes: Sequence[int] | np.ndarr
     inner = np.searchsorted(ends, [total * i // threads for i in range(1, threads)]) + 1
     cuts = [0, *(int(c) for c in inner), count]
     parts = [(a, b) for a, b in pairwise(cuts) if a < b]
-    inference = torch.is_inference_mode_enabled()
+    inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 
     def there(first: int, end: int) -> None:
-        with torch.inference_mode(inference):  # a mode is its thread's own
+        # modes are a thread's own
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
             work(first, end)
 
     try:

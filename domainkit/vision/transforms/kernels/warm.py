@@ -7,9 +7,14 @@ import time
 
 import torch
 
+from domainkit.vision.transforms.affine import RandomAffine
+from domainkit.vision.transforms.gaussian_blur import GaussianBlur
+from domainkit.vision.transforms.gaussian_noise import GaussianNoise
 from domainkit.vision.transforms.kernels.finish import color_finish
 from domainkit.vision.transforms.kernels.forms import use_form
 from domainkit.vision.transforms.kernels.numba_color import kernel
+from domainkit.vision.transforms.perspective import RandomPerspective
+from domainkit.vision.transforms.sharpness import RandomAdjustSharpness
 
 __all__ = ["warm"]
 
@@ -34,6 +39,15 @@ def warm() -> float:
             (torch.float32, torch.float32),
         ):
             color_finish(torch.zeros(1, 3, 2, 2, dtype=dtype), out_dtype=out)
+        for dtype in (torch.uint8, torch.float32):
+            for step in (
+                RandomAffine(10),
+                RandomPerspective(p=1.0),
+                GaussianBlur(3),
+                RandomAdjustSharpness(2.0, p=1.0),
+                GaussianNoise(),
+            ):
+                step(torch.zeros(1, 3, 32, 32, dtype=dtype))
     return time.perf_counter() - start
 
 

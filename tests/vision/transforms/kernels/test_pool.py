@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -29,15 +30,19 @@ def test_every_sample_is_done_once_by_as_many_threads(threads: int) -> None:
     assert threading.get_ident() in {who for *_, who in seen}
 
 
-def test_the_callers_modes_hold_in_the_threads(threads: int) -> None:
-    found: list[tuple[bool, str]] = []
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_the_callers_modes_hold_in_the_threads(threads: int, mode: Any) -> None:
+    found: list[tuple[bool, bool, str]] = []
+
+    def modes() -> tuple[bool, bool, str]:
+        return torch.is_inference_mode_enabled(), torch.is_grad_enabled(), chosen_form()
 
     def work(first: int, end: int) -> None:
-        found.append((torch.is_inference_mode_enabled(), chosen_form()))
+        found.append(modes())
 
-    with use_form("torch"), torch.inference_mode():
+    with use_form("torch"), mode():
         in_parts(work, [1 << 18] * 6)
-    assert found == [(True, "torch")] * threads
+        assert found == [modes()] * threads
 
 
 def test_an_error_in_a_thread_comes_out(threads: int) -> None:
