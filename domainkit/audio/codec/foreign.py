@@ -17,9 +17,8 @@ def is_foreign(head: bytes) -> bool:
     """Whether a file that begins so is MP4, Matroska, AVI, ASF or AAC."""
     return (
         head[4:8] == b"ftyp"
-        or head.startswith((b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75"))
+        or head.startswith((b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"\xff\xf1", b"\xff\xf9"))
         or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
-        or head.startswith((b"\xff\xf1", b"\xff\xf9"))
     )
 
 

@@ -109,8 +109,9 @@ def span(recording: Recording | Foreign, offset: int, count: int, partial: bool)
     if left < 0 or count > left:
         asked = f"{count} from {offset}" if count >= 0 else f"those from {offset}"
         raise DecodeError(
-            f"has {recording.frames} samples per channel at {recording.rate} Hz, asked for {asked}. "
-            "Ask for fewer (num_frames=-1 goes to the end), or take what is there with partial=True"
+            f"has {recording.frames} samples per channel at {recording.rate} Hz, asked for "
+            f"{asked}. Ask for fewer (num_frames=-1 goes to the end), or take what is there with "
+            "partial=True"
         )
     if count in (-1, left) and not recording.whole:
         raise DecodeError(

@@ -37,8 +37,11 @@ class Source:
 
     def at(self, offset: int, count: int) -> bytes:
         """Up to ``count`` bytes from ``offset``."""
+        place = self.file.tell()
         self.file.seek(offset)
-        return self.file.read(count)
+        data = self.file.read(count)
+        self.file.seek(place)  # libsndfile may be reading from it too
+        return data
 
     def target(self) -> str | BinaryIO:
         """What soundfile opens."""
