@@ -77,7 +77,7 @@ class Frames:
 
     @property
     def samples(self) -> int:
-        """Samples of the recording, where no Info frame says how many to leave out."""
+        """Samples of the recording; an Info frame may leave some of the last ones out."""
         return len(self.places) * self.block - self.skipped
 
     def part(self, offset: int, count: int) -> tuple[bytes, int]:
