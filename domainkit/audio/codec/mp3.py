@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Frames", "has_info_frame", "list_frames"]
+__all__ = ["Frames", "has_info_frame", "list_frames", "told_length"]
 
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBITS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -200,3 +200,16 @@ def _info_frame(head: bytes, frames: int) -> bytearray:
     start = 4 + header.side
     frame[start : start + 12] = b"Info" + struct.pack(">II", 1, frames)
     return frame
+
+
+def told_length(data: memoryview) -> tuple[bytes | memoryview, int]:
+    """The file, one of MP3 made to tell its length, and the samples to leave out at its start."""
+    if len(data) < 4 or data[0] not in b"\xffI":
+        return data, 0
+
+    def at(start: int, count: int) -> bytes:
+        return bytes(data[start : start + count])
+
+    if not has_info_frame(at) and (frames := list_frames(data)) is not None:
+        return frames.part(0, frames.samples)
+    return data, 0

@@ -20,6 +20,8 @@ from domainkit.errors import DecodeError
 
 __all__ = ["save"]
 
+_BLOCK = 1 << 16
+
 
 def save(
     file: str | PathLike[str] | BinaryIO,
@@ -110,8 +112,13 @@ def _write(
 ) -> None:
     import soundfile
 
+    from domainkit.audio.codec.sequential import Sequential
+
     try:
-        soundfile.write(target, samples, int(rate), **options)
+        with Sequential(target, "w", int(rate), samples.shape[1], **options) as file:
+            # libvorbis keeps what it is given on the stack: a minute at once ends the process
+            for start in range(0, len(samples), _BLOCK):
+                file.write(samples[start : start + _BLOCK])
     except (soundfile.SoundFileError, ValueError, TypeError, AssertionError) as error:
         raise DecodeError(
             f"{label}: {options['format']} {options['subtype']} cannot hold {samples.shape[1]} "

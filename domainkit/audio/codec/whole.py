@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from domainkit.audio.codec.damage import promised_samples
+from domainkit.audio.codec.mp3 import told_length
 from domainkit.errors import DecodeError
 
 __all__ = ["UNKNOWN_FRAMES", "audio_shape", "decode_audio", "decode_audio_into", "reason"]
@@ -57,10 +58,11 @@ def audio_shape(data: bytes | bytearray | memoryview) -> tuple[tuple[int, int], 
     import soundfile
 
     try:
-        with soundfile.SoundFile(io.BytesIO(memoryview(data))) as file:
+        data, before = told_length(memoryview(data))
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
             if file.subtype == "GSM610" or file.frames <= 0 or file.frames >= UNKNOWN_FRAMES:
                 return None
-            return (file.channels, file.frames), file.samplerate
+            return (file.channels, file.frames - before), file.samplerate
     except (soundfile.SoundFileError, ValueError):
         return None
 
@@ -100,12 +102,16 @@ def _samples(view: memoryview, place: np.ndarray | None) -> tuple[np.ndarray, in
     """float32 [T, C], in ``place`` if that has the right size, and the rate."""
     import soundfile
 
+    from domainkit.audio.codec.sequential import Sequential
+
     promised = promised_samples(
         lambda start, count: view[start : start + count].tobytes(), len(view)
     )
     try:
-        with soundfile.SoundFile(io.BytesIO(view)) as file:
-            frames, rate = file.frames, file.samplerate
+        data, before = told_length(view)
+        with Sequential(io.BytesIO(data)) as file:
+            frames, rate = file.frames - before, file.samplerate
+            file.skip(before)
             kind = f"{file.format} {file.subtype}"
             fits = place is not None and place.shape == (frames, file.channels)
             # the count is given because GSM streams cannot seek, and soundfile asks for it then

@@ -199,3 +199,10 @@ def test_channels_last_and_file_objects() -> None:
     assert torch.equal(load(file.getvalue(), dtype=torch.int16, channels_first=False)[0], INTS.T)
     with pytest.raises(DecodeError, match="pass format="):
         save(io.BytesIO(), INTS, RATE)
+
+
+def test_a_minute_of_ogg_vorbis() -> None:
+    # handed to libvorbis at once it overflows the stack
+    file = io.BytesIO()
+    save(file, torch.zeros(2, 44100 * 60, dtype=torch.int16), 44100, format="ogg")
+    assert info(file.getvalue()).duration == 60

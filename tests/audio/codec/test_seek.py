@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from support.recordings import encoded
 
 from domainkit.audio import info, load, stream
+from domainkit.audio.codec import audio_shape, decode_audio
 from domainkit.audio.codec.mp3 import list_frames
 from domainkit.errors import DecodeError
 
-RANDOM = {"bitrate_mode": "VARIABLE"}
 SMALL = {"compression_level": 0.99}
 STEADY = {"compression_level": 0.99, "bitrate_mode": "CONSTANT"}
 CASES = {
@@ -123,6 +123,8 @@ def test_an_mp3_that_does_not_tell_its_length_is_read_to_its_end(name, wholes) -
     data = without_info_frame(tagged)
     sound, _ = load(data)
     assert info(data).num_frames == sound.shape[1] >= len(whole)
+    assert torch.equal(decode_audio(data)[0], sound)
+    assert audio_shape(data) == (tuple(sound.shape), info(data).sample_rate)
     lead = 576 + 529  # LAME's delay and the decoder's: what the Info frame has left out
     assert np.array_equal(sound.numpy().T[lead : lead + len(whole)], whole)
     assert np.array_equal(truth(data)[:50000], sound.numpy().T[:50000])
