@@ -18,6 +18,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Frames", "has_info_frame", "list_frames", "told_length"]
@@ -40,6 +41,7 @@ class _Header(NamedTuple):
     before: int  # bytes before it: header and checksum
 
 
+@lru_cache(maxsize=4096)  # the frames of a file have few different ones
 def _header(data: bytes) -> _Header | None:
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
         return None  # no sync, or not layer III
@@ -66,6 +68,7 @@ class Frames:
         skipped: samples at the start that are not part of the recording.
         tagged: whether there is an Info frame.
         cut: whether the last frame is not whole.
+        protected: whether frames have checksums, so that none may be made silent.
     """
 
     data: memoryview
@@ -74,6 +77,7 @@ class Frames:
     skipped: int
     tagged: bool
     cut: bool
+    protected: bool
 
     @property
     def samples(self) -> int:
@@ -88,6 +92,8 @@ class Frames:
         assert header is not None  # it was listed
         most = 511 if header.version == 3 else 255
         sound = goal // self.block - _OVERLAP  # the first frame that has to sound
+        if self.protected:
+            sound = 0
         first, reservoir = sound, 0
         while first > 0 and reservoir < most:
             first -= 1
@@ -152,7 +158,7 @@ def list_frames(data: bytes | memoryview) -> Frames | None:
     if start is None:
         return None
     places: list[tuple[int, int]] = []
-    cut = False
+    cut = protected = False
     while (header := _header(bytes(view[place : place + 4]))) is not None:
         if (header.version, header.rate, header.mono) != (start.version, start.rate, start.mono):
             return None
@@ -160,6 +166,7 @@ def list_frames(data: bytes | memoryview) -> Frames | None:
             cut = True
             break
         places.append((place, header.length))
+        protected |= header.before > 4
         place += header.length
     rest = bytes(view[place : place + 16])
     if not places or (rest.strip(b"\0") and not cut and not rest.startswith(_TAGS)):
@@ -168,7 +175,7 @@ def list_frames(data: bytes | memoryview) -> Frames | None:
     if tagged:
         del places[0]
     block = 1152 if start.version == 3 else 576
-    return Frames(view, places, block, skipped, tagged, cut) if places else None
+    return Frames(view, places, block, skipped, tagged, cut, protected) if places else None
 
 
 def _skipped(frame: bytes, header: _Header) -> tuple[int, bool]:

@@ -161,3 +161,17 @@ def test_a_part_of_an_mp3_is_made_from_few_frames(name, wholes) -> None:
     part, before = frames.part(frames.block * 150, 1000)
     assert len(part) < len(wholes[name][0]) / 4
     assert before < 64 * frames.block
+
+
+def test_frames_with_checksums_are_left_as_they_are(wholes) -> None:
+    plain = list_frames(wholes["mp3-mono"][0])
+    assert plain is not None and not plain.protected
+    data = bytearray(wholes["mp3-mono"][0])
+    for place, _ in plain.places:
+        data[place + 1] &= 0xFE
+    frames = list_frames(bytes(data))
+    assert frames is not None and frames.protected
+    part, before = frames.part(300_000, 10)
+    first, (last, length) = frames.places[0][0], frames.places[200]
+    assert bytes(data[first : last + length]) in part
+    assert before == 300_000 + frames.skipped - 529
