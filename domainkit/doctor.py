@@ -36,6 +36,7 @@ NEEDED = {
     "tokenizers": "tokenizers",
     "safetensors": "safetensors",
     "soundfile": "soundfile",
+    "soxr": "soxr",
     "simplejpeg": "simplejpeg",
     "PIL": "pillow",
     "httpx": "httpx",

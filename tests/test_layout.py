@@ -78,7 +78,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "cli": {"cache", "cards", "errors", "model_cards", "prepared", "progress"},
     "D": set(),
-    "D.codec": {"errors", "ragged"},
+    "D.codec": {"archive", "errors", "ragged"},
     "D.datasets": {"names"},
     "D.readers": {"archive", "errors"},
     "D.tokenizer": {"errors"},

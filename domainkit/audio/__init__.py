@@ -1,4 +1,4 @@
-"""Audio: codec, readers, batch transforms and models for recordings.
+"""Audio: files, readers, batch transforms and models for recordings.
 
 A waveform is float32 [C, T] in [-1, 1]; a batch of them is dense [B, C, T] or a ``Ragged`` of items
 [C, T_i]. Features are frames first: dense [B, T, M] or a ``Ragged`` of items [T_i, M].
@@ -11,11 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.audio import datasets, models, transforms
+    from domainkit.audio.codec import AudioInfo, AudioStream, Raw, info, load, save, stream
 
-__all__ = ["datasets", "models", "transforms"]
+_FILES = ("AudioInfo", "AudioStream", "Raw", "info", "load", "save", "stream")
+
+__all__ = [
+    "AudioInfo",
+    "AudioStream",
+    "Raw",
+    "datasets",
+    "info",
+    "load",
+    "models",
+    "save",
+    "stream",
+    "transforms",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FILES:
+        return getattr(importlib.import_module("domainkit.audio.codec"), name)
     if name in __all__:
         return importlib.import_module(f"domainkit.audio.{name}")
     raise AttributeError(f"module 'domainkit.audio' has no attribute {name!r}")
