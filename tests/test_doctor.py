@@ -12,7 +12,7 @@ import torch
 from support.command import invoke
 
 from domainkit import doctor
-from domainkit.doctor import Check, diagnose, usable
+from domainkit.doctor import Check, diagnose, libraries, places, usable
 from domainkit.probe import Answer, ask
 
 TORCH = Answer(
@@ -21,7 +21,7 @@ TORCH = Answer(
 )
 
 
-def libraries(folder: Path, monkeypatch: pytest.MonkeyPatch, **sources: str) -> None:
+def modules(folder: Path, monkeypatch: pytest.MonkeyPatch, **sources: str) -> None:
     """Modules of these names and sources, for other processes to import."""
     for name, source in sources.items():
         (folder / f"{name}.py").write_text(source)
@@ -35,7 +35,7 @@ def libraries(folder: Path, monkeypatch: pytest.MonkeyPatch, **sources: str) -> 
 def test_a_library_that_kills_its_process_is_told_and_the_rest_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    libraries(
+    modules(
         tmp_path,
         monkeypatch,
         segfaults="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
@@ -50,7 +50,7 @@ def test_a_library_that_kills_its_process_is_told_and_the_rest_go_on(
 
 
 def test_a_library_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    libraries(tmp_path, monkeypatch, hangs="import threading; threading.Event().wait()")
+    modules(tmp_path, monkeypatch, hangs="import threading; threading.Event().wait()")
     answers = ask(["json", "hangs"], timeout=2)
     assert answers["json"].error == ""
     assert "did not end within 2 s" in answers["hangs"].error
@@ -59,7 +59,7 @@ def test_a_library_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
 def test_errors_and_warnings_are_brought_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    libraries(
+    modules(
         tmp_path,
         monkeypatch,
         broken="raise OSError('libcudart.so.12: cannot open shared object file')",
@@ -106,65 +106,71 @@ def test_this_machine() -> None:
 def test_a_broken_torchaudio_is_explained(
     error: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_installed_version", lambda package: "2.11.0+cu130")
-    check = doctor._torchaudio(Answer(error=error), TORCH)
+    monkeypatch.setattr(libraries, "_installed_version", lambda package: "2.11.0+cu130")
+    check = libraries.torchaudio_check(Answer(error=error), TORCH)
     assert check.state == "warning" and words in check.found
     assert "built for torch 2.11 with CUDA 13.0; here is torch 2.15.0+cu132" in check.found
     assert "pip uninstall torchaudio" in check.fix and "torch<2.15" in check.fix
 
 
 def test_numba_is_worth_a_warning_and_no_more() -> None:
-    assert doctor._numba(Answer(version="0.68.1")) == Check("numba", "ok", "0.68.1")
+    assert libraries.numba_check(Answer(version="0.68.1")) == Check("numba", "ok", "0.68.1")
     for answer in (Answer(missing=True, error="gone"), Answer(error="numpy is too new")):
-        check = doctor._numba(answer)
+        check = libraries.numba_check(answer)
         assert check.state == "warning" and "slower" in check.found and "pip install" in check.fix
 
 
 def test_torchaudio_is_not_needed() -> None:
-    assert doctor._torchaudio(Answer(missing=True, error="ModuleNotFoundError"), TORCH).state == (
-        "ok"
-    )
+    assert libraries.torchaudio_check(
+        Answer(missing=True, error="ModuleNotFoundError"), TORCH
+    ).state == ("ok")
 
 
 def test_torch() -> None:
-    assert doctor._torch(Answer(error="ModuleNotFoundError", missing=True)) == Check(
+    assert libraries.torch_check(Answer(error="ModuleNotFoundError", missing=True)) == Check(
         "torch", "fault", "not installed", "pip install torch"
     )
-    broken = doctor._torch(Answer(error="ImportError: libnccl.so.2: undefined symbol"))
+    broken = libraries.torch_check(Answer(error="ImportError: libnccl.so.2: undefined symbol"))
     assert broken.state == "fault" and "libnccl" in broken.found and broken.fix
     gpu = Answer(TORCH.version, facts={**TORCH.facts, "devices": ["NVIDIA H200"]})
-    assert "devices: NVIDIA H200" in doctor._torch(gpu).found
+    assert "devices: NVIDIA H200" in libraries.torch_check(gpu).found
 
 
 def test_a_gpu_that_torch_cannot_use_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_nvidia_gpu", lambda: True)
+    monkeypatch.setattr(libraries, "_nvidia_gpu", lambda: True)
     old = Answer(TORCH.version, facts=TORCH.facts, warnings=["The NVIDIA driver is too old"])
-    check = doctor._torch(old)
+    check = libraries.torch_check(old)
     assert check.state == "warning" and "too old" in check.found and "13.2" in check.fix
-    monkeypatch.setattr(doctor, "_nvidia_gpu", lambda: False)
-    assert doctor._torch(old).state == "ok"
+    monkeypatch.setattr(libraries, "_nvidia_gpu", lambda: False)
+    assert libraries.torch_check(old).state == "ok"
 
 
 def test_torchvision_of_another_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     good = Answer("0.29.2", facts={"ops": ""})
-    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy", "torch==2.14.1"])
-    fits = doctor._torchvision(good, Answer("2.14.1+cu130", facts=TORCH.facts))
+    monkeypatch.setattr(libraries.metadata, "requires", lambda name: ["numpy", "torch==2.14.1"])
+    fits = libraries.torchvision_check(good, Answer("2.14.1+cu130", facts=TORCH.facts))
     assert fits.state == "ok"
-    unfit = doctor._torchvision(good, TORCH)
+    unfit = libraries.torchvision_check(good, TORCH)
     assert unfit.state == "warning" and "wants torch==2.14.1; this is 2.15.0" in unfit.found
-    broken = doctor._torchvision(Answer("0.29.2", facts={"ops": "no custom C++ ops"}), TORCH)
+    broken = libraries.torchvision_check(
+        Answer("0.29.2", facts={"ops": "no custom C++ ops"}), TORCH
+    )
     assert broken.state == "warning" and "no custom C++ ops" in broken.found and broken.fix
 
 
 def test_an_old_library_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["pyarrow>=17", "x; extra=='y'"])
-    assert doctor._needed("pyarrow", "pyarrow", Answer("17.0.0")).state == "ok"
-    old = doctor._needed("pyarrow", "pyarrow", Answer("16.1"))
+    monkeypatch.setattr(
+        libraries.metadata, "requires", lambda name: ["pyarrow>=17", "x; extra=='y'"]
+    )
+    assert libraries.needed_check("pyarrow", "pyarrow", Answer("17.0.0")).state == "ok"
+    old = libraries.needed_check("pyarrow", "pyarrow", Answer("16.1"))
     assert old.state == "warning" and "pyarrow>=17" in old.fix
 
 
 def test_a_missing_libsndfile_has_its_own_fix() -> None:
-    check = doctor._needed("soundfile", "soundfile", Answer(error="OSError: sndfile library not"))
+    check = libraries.needed_check(
+        "soundfile", "soundfile", Answer(error="OSError: sndfile library not")
+    )
     assert check.state == "fault" and "libsndfile1" in check.fix
 
 
@@ -174,25 +180,25 @@ def test_a_missing_libsndfile_has_its_own_fix() -> None:
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "file" / "cache"))
-    check = doctor._cache()
+    check = places.cache_check()
     assert (
         check.state == "fault" and "not a folder" in check.found and "DOMAINKIT_HOME" in check.fix
     )
     monkeypatch.setenv("DOMAINKIT_HOME", str(tmp_path / "new" / "cache"))
-    assert doctor._cache().state == "ok" and not (tmp_path / "new").exists()
+    assert places.cache_check().state == "ok" and not (tmp_path / "new").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux's /proc")
 def test_a_read_only_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOMAINKIT_HOME", "/proc/domainkit")
-    assert doctor._cache().state == "fault"  # even for root
+    assert places.cache_check().state == "fault"  # even for root
 
 
 @pytest.mark.parametrize(("free", "state"), [(10**8, "fault"), (10**9, "warning"), (10**12, "ok")])
 def test_free_disk(free: int, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": free})()
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: usage)
-    assert doctor._disk().state == state
+    monkeypatch.setattr(places.shutil, "disk_usage", lambda place: usage)
+    assert places.disk_check().state == state
 
 
 def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,21 +206,21 @@ def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("DOMAINKIT_MIRROR", "https://me:secret@mirror/x other")
     monkeypatch.setenv("DOMAINKIT_CARDS", str(tmp_path))
     monkeypatch.setenv("DOMAINKIT_OFLINE", "1")
-    checks = {check.name: check for check in doctor._environment()}
+    checks = {check.name: check for check in places.variable_checks()}
     assert "forbidden" in checks["network"].found
     assert checks["DOMAINKIT_MIRROR"].state == "warning"
     assert "secret" not in checks["DOMAINKIT_MIRROR"].found
     assert checks["DOMAINKIT_CARDS"].state == checks["DOMAINKIT_OFLINE"].state == "warning"
     (tmp_path / "vision").mkdir()
     monkeypatch.setenv("DOMAINKIT_MIRROR", "https://mirror/x")
-    checks = {check.name: check for check in doctor._environment()}
+    checks = {check.name: check for check in places.variable_checks()}
     assert checks["DOMAINKIT_CARDS"].state == checks["DOMAINKIT_MIRROR"].state == "ok"
 
 
 def test_the_settings_of_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOMAINKIT_BANDWIDTH", "fast")
     monkeypatch.setenv("DOMAINKIT_SHARED", str(tmp_path))
-    checks = {check.name: check for check in doctor._environment()}
+    checks = {check.name: check for check in places.variable_checks()}
     assert checks["DOMAINKIT_BANDWIDTH"].state == "fault"
     assert (
         "DOMAINKIT_BANDWIDTH=fast: expected bytes per second" in checks["DOMAINKIT_BANDWIDTH"].fix
@@ -222,14 +228,14 @@ def test_the_settings_of_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert checks["DOMAINKIT_SHARED"].state == "warning"
     (tmp_path / "layout.json").write_text('{"layout": 2}')
     monkeypatch.setenv("DOMAINKIT_BANDWIDTH", "5MB")
-    checks = {check.name: check for check in doctor._environment()}
+    checks = {check.name: check for check in places.variable_checks()}
     assert checks["DOMAINKIT_SHARED"].state == checks["DOMAINKIT_BANDWIDTH"].state == "ok"
 
 
 def test_a_cache_whose_locks_hold_nobody_off(monkeypatch: pytest.MonkeyPatch) -> None:
     fcntl = pytest.importorskip("fcntl")
     monkeypatch.setattr(fcntl, "flock", lambda file, flags: None)
-    check = doctor._cache()
+    check = places.cache_check()
     assert check.state == "warning" and "locks do not hold off other processes" in check.found
 
 
