@@ -16,21 +16,33 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms._images import item_sizes, pixelwise, put_rows
+from domainkit.vision.transforms._auto_graph import slots_in_one_graph
+from domainkit.vision.transforms._images import constants, item_sizes, pixelwise, put_rows
 from domainkit.vision.transforms._program import Code, Program, run_program
 from domainkit.vision.transforms.kernels.warp import warp
 from domainkit.vision.transforms.sharpness import adjust_sharpness
 
-__all__ = ["OPS", "Space", "as_fill", "chances", "check_warp", "run_slots", "strengths"]
+__all__ = [
+    "AT",
+    "CODES",
+    "OPS",
+    "Space",
+    "amounts_of",
+    "as_fill",
+    "chances",
+    "check_warp",
+    "matrices",
+    "run_slots",
+    "strengths",
+]
 
 OPS = (
     *("Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"),
     *("Brightness", "Color", "Contrast", "Sharpness"),
     *("Posterize", "Solarize", "AutoContrast", "Equalize", "Invert"),
 )
-_AT = {name: number for number, name in enumerate(OPS)}
-_SIGNED = torch.tensor([_AT["ShearX"] <= i <= _AT["Sharpness"] for i in range(len(OPS))])
-_CODES = {
+AT = {name: number for number, name in enumerate(OPS)}
+CODES = {
     "Brightness": Code.BRIGHTNESS,
     "Color": Code.SATURATION,
     "Contrast": Code.CONTRAST,
@@ -40,7 +52,7 @@ _CODES = {
     "Equalize": Code.EQUALIZE,
     "Invert": Code.INVERT,
 }
-_CODE = torch.tensor([int(_CODES.get(name, Code.NONE)) for name in OPS])
+_CODE = torch.tensor([int(CODES.get(name, Code.NONE)) for name in OPS])
 
 
 @dataclass(frozen=True)
@@ -63,11 +75,13 @@ class Space:
     colour: float
     bits: tuple[int, int]
 
-    def numbers(self) -> torch.Tensor:
-        """int64: the numbers of ``ops`` in ``OPS``."""
-        return torch.tensor([_AT[name] for name in self.ops])
+    def numbered(self, which: torch.Tensor) -> torch.Tensor:
+        """The numbers in ``OPS`` of operations that are given by their places in ``ops``."""
+        return constants([AT[name] for name in self.ops], torch.int64, which.device)[which]
 
-    def table(self, bins: int, height: int, width: int) -> torch.Tensor:
+    def table(
+        self, bins: int, height: int, width: int, device: torch.device | str = "cpu"
+    ) -> torch.Tensor:
         """float64 [len(OPS), bins] for pictures of one size; float32 numbers, as torchvision's."""
         ends = {
             **dict.fromkeys(("ShearX", "ShearY"), self.shear),
@@ -76,12 +90,14 @@ class Space:
             "Rotate": self.turn,
             **dict.fromkeys(("Brightness", "Color", "Contrast", "Sharpness"), self.colour),
         }
-        out = torch.zeros(len(OPS), bins, dtype=torch.float64)
+        out = torch.zeros(len(OPS), bins, dtype=torch.float64, device=device)
         for name, end in ends.items():
-            out[_AT[name]] = torch.linspace(0.0, end, bins)
+            out[AT[name]] = torch.linspace(0.0, end, bins, device=device)
         first, fewer = self.bits
-        out[_AT["Posterize"]] = (first - torch.arange(bins) / ((bins - 1) / fewer)).round()
-        out[_AT["Solarize"]] = torch.linspace(1.0, 0.0, bins)
+        out[AT["Posterize"]] = (
+            first - torch.arange(bins, device=device) / ((bins - 1) / fewer)
+        ).round()
+        out[AT["Solarize"]] = torch.linspace(1.0, 0.0, bins, device=device)
         return out
 
 
@@ -101,12 +117,16 @@ def strengths(
         steps: int64 [B, K] or a number, in 0..bins - 1.
         negative: bool [B, K]: the other way, for the operations that have one.
     """
+    signed = (ops >= AT["ShearX"]) & (ops <= AT["Sharpness"])
+    if torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+        values = space.table(bins, x.shape[2], x.shape[3], ops.device)[ops, steps]
+        return torch.where(negative & signed, -values, values)
     sizes, of = torch.unique(item_sizes(x), dim=0, return_inverse=True)
     if len(sizes) == 0:
         return torch.zeros(ops.shape, dtype=torch.float64)
     tables = torch.stack([space.table(bins, height, width) for height, width in sizes.tolist()])
     values = tables[of[:, None], ops, steps]
-    return torch.where(negative & _SIGNED[ops], -values, values)
+    return torch.where(negative & signed, -values, values)
 
 
 def run_slots(
@@ -117,23 +137,25 @@ def run_slots(
     fill: Any,
 ) -> torch.Tensor | Ragged:
     """Run operations int64 [B, K] with magnitudes [B, K], slot after slot; sizes stay."""
+    if torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+        return slots_in_one_graph(x, ops, values, interpolation, fill)
     if len(x) == 0 or not ops.any():
         return x
     pictures: _Dense | _Items = _Items(x) if isinstance(x, Ragged) else _Dense(x)
     bound = 255.0 if x.dtype == torch.uint8 else 1.0
     sizes = item_sizes(x)
     for op, value in zip(ops.T, values.T, strict=True):
-        codes, amounts = _CODE[op], _amounts(op, value, bound)
+        codes, amounts = _CODE[op], amounts_of(op, value, bound)
         (rows,) = torch.nonzero(codes, as_tuple=True)
         if len(rows):
             program = Program(codes[rows, None], amounts[rows, None])
             pictures.put(rows, run_program(pictures.take(rows), program))
-        (rows,) = torch.nonzero((op >= _AT["ShearX"]) & (op <= _AT["Rotate"]), as_tuple=True)
+        (rows,) = torch.nonzero((op >= AT["ShearX"]) & (op <= AT["Rotate"]), as_tuple=True)
         if len(rows):
-            matrix = _matrices(op[rows], value[rows], sizes[rows])
+            matrix = matrices(op[rows], value[rows], sizes[rows])
             moved = warp(pictures.take(rows), matrix, sizes[rows], interpolation, fill)
             pictures.put(rows, moved)
-        (rows,) = torch.nonzero(op == _AT["Sharpness"], as_tuple=True)
+        (rows,) = torch.nonzero(op == AT["Sharpness"], as_tuple=True)
         if len(rows):
             factor = (1.0 + value[rows]).to(torch.float32)
             pictures.put(rows, _sharpened(pictures.take(rows), factor))
@@ -144,24 +166,24 @@ def _sharpened(x: torch.Tensor | Ragged, factor: torch.Tensor) -> torch.Tensor |
     return pixelwise(x, lambda pictures, s: adjust_sharpness(pictures, factor[s]))
 
 
-def _amounts(op: torch.Tensor, value: torch.Tensor, bound: float) -> torch.Tensor:
+def amounts_of(op: torch.Tensor, value: torch.Tensor, bound: float) -> torch.Tensor:
     """float32 [B]: magnitudes as ``Program`` takes them."""
-    blends = (op >= _AT["Brightness"]) & (op <= _AT["Contrast"])
+    blends = (op >= AT["Brightness"]) & (op <= AT["Contrast"])
     out = torch.where(blends, 1.0 + value, value)
-    return torch.where(op == _AT["Solarize"], bound * value, out).to(torch.float32)
+    return torch.where(op == AT["Solarize"], bound * value, out).to(torch.float32)
 
 
-def _matrices(op: torch.Tensor, value: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+def matrices(op: torch.Tensor, value: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
     """float64 [n, 3, 3]: from the output to the input, in continuous pixel coordinates."""
-    matrix = torch.eye(3, dtype=torch.float64).repeat(len(op), 1, 1)
+    matrix = torch.eye(3, dtype=torch.float64, device=op.device).repeat(len(op), 1, 1)
     # shears keep the upper left corner where it is
-    matrix[:, 0, 1] = torch.where(op == _AT["ShearX"], value, 0.0)
-    matrix[:, 1, 0] = torch.where(op == _AT["ShearY"], value, 0.0)
+    matrix[:, 0, 1] = torch.where(op == AT["ShearX"], value, 0.0)
+    matrix[:, 1, 0] = torch.where(op == AT["ShearY"], value, 0.0)
     # shifts are whole pixels, cut towards 0
-    matrix[:, 0, 2] = torch.where(op == _AT["TranslateX"], -value.trunc(), 0.0)
-    matrix[:, 1, 2] = torch.where(op == _AT["TranslateY"], -value.trunc(), 0.0)
+    matrix[:, 0, 2] = torch.where(op == AT["TranslateX"], -value.trunc(), 0.0)
+    matrix[:, 1, 2] = torch.where(op == AT["TranslateY"], -value.trunc(), 0.0)
     # turns are about the centre c, anticlockwise to the eye: p -> R (p - c) + c
-    turn = op == _AT["Rotate"]
+    turn = op == AT["Rotate"]
     angle = torch.where(turn, value, 0.0).deg2rad()
     cos, sin = angle.cos(), angle.sin()
     y, x = (sizes.to(torch.float64) / 2).unbind(1)

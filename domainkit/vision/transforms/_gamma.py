@@ -34,7 +34,7 @@ def log_gammas(draws: Draws, n: int, alpha: float, *, start: int = 0) -> torch.T
     root = 1 + z / math.sqrt(9 * d)
     log_v = 3 * root.clamp(min=1e-300).log()
     accepted = (root > 0) & (third.log() < 0.5 * z * z + d - d * log_v.exp() + d * log_v)
-    accepted[..., -1] = True
+    accepted[..., -1].fill_(True)  # assigned, it would be a tensor of the host in a graph
     at = accepted.to(torch.int8).argmax(-1, keepdim=True)  # the first of the largest
     return math.log(d) + log_v.gather(-1, at)[..., 0] + boost
 

@@ -23,6 +23,7 @@ __all__ = [
     "mirrored",
     "pixelwise",
     "put_rows",
+    "sizes_in_graph",
 ]
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -123,6 +124,11 @@ def constants(values: Any, dtype: torch.dtype, device: torch.device) -> torch.Te
     if isinstance(values, (tuple, list)):
         return torch.stack([constants(value, dtype, device) for value in values])
     return torch.full((), values, dtype=dtype, device=device)
+
+
+def sizes_in_graph(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """``item_sizes`` of dense pictures, made on the device of ``like`` [B, ...]."""
+    return constants(list(x.shape[-2:]), torch.int64, like.device).expand(len(like), 2)
 
 
 def item_sizes(x: torch.Tensor | Ragged) -> torch.Tensor:

@@ -11,8 +11,8 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._arguments import Fill, as_fill, as_interpolation, as_pair
 from domainkit.vision.transforms._geometry import Geometric, Placement
-from domainkit.vision.transforms._images import PIXELS, check_images, item_sizes
-from domainkit.vision.transforms.kernels.warp import WARPS, warp
+from domainkit.vision.transforms._images import PIXELS, check_images, item_sizes, sizes_in_graph
+from domainkit.vision.transforms.kernels.warp import WARPS, sample_at, source_points, warp
 
 __all__ = ["Warped", "affine_matrices", "centred"]
 
@@ -44,12 +44,27 @@ class Warped(Geometric):
             raise TransformError(f"{type(self).__name__}: a picture has no pixels")
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
+        if torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+            return self._in_one_graph(x, draws)
         self.check(x)
         if len(x) == 0:
             return x
         placed = self.place(item_sizes(x), draws)
         assert isinstance(placed, Placement)
         return warp(x, placed.matrix, placed.sizes, self.interpolation, self.fill)
+
+    def _in_one_graph(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
+        # shapes that depend on no value, and no matrix on the host
+        name = type(self).__name__
+        check_images(self, x, dtypes=None if self.interpolation == "nearest" else PIXELS)
+        if min(x.shape[2:]) < 1:
+            raise TransformError(f"{name}: a picture has no pixels")
+        if getattr(self, "expand", False):
+            raise TransformError(f"{name}: a graph has pictures of one size: take expand=False")
+        placed = self.place(sizes_in_graph(x, draws.ids), draws)
+        assert isinstance(placed, Placement)
+        points = source_points(placed.matrix.to(x.device), x.shape[2], x.shape[3])
+        return sample_at(x, points, self.interpolation, self.fill)
 
 
 def affine_matrices(
@@ -76,8 +91,9 @@ def affine_matrices(
     b, d = -a * tan_x - sin, -c * tan_x + cos
     inverse = torch.stack([torch.stack([d, -b], 1), torch.stack([-c, a], 1)], 1)
     inverse = inverse / scale[:, None, None]
-    matrix = torch.zeros(len(angle), 3, 3, dtype=torch.float64)
-    matrix[:, :2, :2], matrix[:, 2, 2] = inverse, 1
+    matrix = torch.zeros(len(angle), 3, 3, dtype=torch.float64, device=angle.device)
+    matrix[:, :2, :2] = inverse
+    matrix[:, 2, 2].fill_(1)  # a number that is assigned is a tensor of the host in a graph
     moved = center + translate
     matrix[:, :2, 2] = center - (inverse * moved[:, None]).sum(2)
     return matrix

@@ -11,7 +11,7 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.vision.transforms._arguments import Fill, as_angles, as_pair
 from domainkit.vision.transforms._geometry import Placement
-from domainkit.vision.transforms._images import as_range
+from domainkit.vision.transforms._images import as_range, constants
 from domainkit.vision.transforms._warped import Warped, affine_matrices, centred
 
 __all__ = ["Affine", "AffineParameters", "RandomAffine"]
@@ -34,9 +34,9 @@ class _Affine(Warped):
 
     def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
         angle, translate, scale, shear = self.parameters(sizes, draws)
-        center = torch.zeros(len(sizes), 2, dtype=torch.float64)
+        center = torch.zeros(len(sizes), 2, dtype=torch.float64, device=sizes.device)
         if self.center is not None:
-            center += torch.tensor(self.center, dtype=torch.float64) - sizes.flip(1) / 2
+            center += constants(self.center, torch.float64, sizes.device) - sizes.flip(1) / 2
         matrix = affine_matrices(angle, translate, scale, shear, center)
         return Placement(sizes, sizes, centred(matrix, sizes, sizes), window=False)
 
@@ -100,11 +100,11 @@ class RandomAffine(_Affine):
     def parameters(self, sizes: torch.Tensor, draws: Draws) -> AffineParameters:
         """What is done to pictures of these sizes (int64 [B, 2], height and width)."""
         unit = draws.uniform(6, device="cpu").double()
-        most = sizes.flip(1) * torch.tensor(self.translate or (0, 0), dtype=torch.float64)
+        most = sizes.flip(1) * constants(self.translate or (0, 0), torch.float64, unit.device)
         translate = (most * (2 * unit[:, 1:3] - 1)).round()
         low, high = self.scale or (1.0, 1.0)
         shear: Any = (0.0,) if self.shear is None else as_angles(self, "shear", self.shear, (2, 4))
-        shear = torch.tensor((*shear, 0, 0, 0)[:4], dtype=torch.float64)
+        shear = constants((*shear, 0, 0, 0)[:4], torch.float64, unit.device)
         first, last = as_angles(self, "degrees", self.degrees)
         return AffineParameters(
             first + (last - first) * unit[:, 0],
@@ -159,6 +159,7 @@ class Affine(_Affine):
     def parameters(self, sizes: torch.Tensor, draws: Draws) -> AffineParameters:
         """The arguments, once per sample."""
         shear = self.shear if isinstance(self.shear, tuple) else (self.shear, 0.0)
-        row = torch.tensor([self.angle, *self.translate, self.scale, *shear], dtype=torch.float64)
+        numbers = (self.angle, *self.translate, self.scale, *shear)
+        row = constants(numbers, torch.float64, sizes.device)
         rows = row.expand(len(sizes), 6)
         return AffineParameters(rows[:, 0], rows[:, 1:3], rows[:, 3], rows[:, 4:])

@@ -102,16 +102,16 @@ class AugMix(ImageTransform):
         """
         width, deepest = self.mixture_width, self.chain_depth if self.chain_depth > 0 else _DEEPEST
         space, n = _SPACE if self.all_ops else _PARTIAL, width * deepest
-        ops = space.numbers()[draws.integers(n, 0, len(space.ops), device="cpu")]
+        ops = space.numbered(draws.integers(n, 0, len(space.ops), device="cpu"))
         steps = draws.integers(n, 0, self.severity, start=n, device="cpu")
         values = strengths(space, _STEPS, x, ops, steps=steps, negative=chances(draws, n, 2 * n))
         ops, values = ops.unflatten(1, (width, deepest)), values.unflatten(1, (width, deepest))
         if self.chain_depth < 1:
             depth = draws.integers(width, 1, _DEEPEST + 1, start=3 * n, device="cpu")
-            ops = torch.where(torch.arange(deepest) < depth[..., None], ops, 0)
+            ops = torch.where(torch.arange(deepest, device=depth.device) < depth[..., None], ops, 0)
         start = 3 * n + width
-        own = dirichlet(draws, 2, self.alpha, start=start).cpu()
-        chains = dirichlet(draws, width, self.alpha, start=start + 50).cpu()
+        own = dirichlet(draws, 2, self.alpha, start=start).to(ops.device)
+        chains = dirichlet(draws, width, self.alpha, start=start + 50).to(ops.device)
         return ops, values, torch.cat([own[:, :1], chains * own[:, 1:]], 1)
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:

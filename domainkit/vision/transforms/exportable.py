@@ -23,7 +23,9 @@ class Exportable(torch.nn.Module):
     Args:
         pipeline: a ``Compose`` (a recipe) or a transform. Its steps are to have this form:
             ``Resize``, ``CenterCrop``, ``RandomResizedCrop``, ``RandomCrop``, the flips, the
-            colour steps, ``ToDtype`` and ``Normalize`` have.
+            colour steps, ``ToDtype`` and ``Normalize`` have, the automatic augmentations,
+            ``RandomErasing`` (not in mode "pixel"), ``MixUp``, ``CutMix`` and
+            ``RandomMixUpCutMix``.
         seed: of the draws; part of the graph.
 
     Called with:
@@ -31,6 +33,11 @@ class Exportable(torch.nn.Module):
         ids: int64 [B] on the device of the pictures, which samples they are: a sample gets the
             draws that it gets from the loader. None where nothing is random.
         epoch: int64 [] on that device, or an int, which would be part of the graph.
+        labels: of the samples, for a pipeline that mixes them: class numbers [B] (which are taken
+            to be right: a graph does not look) or shares [B, num_classes], on that device.
+
+    Returns:
+        The pictures; with ``labels``, the pictures and their labels.
 
     Exactness: as the pipeline called with ``Draws(seed, epoch, ids)``, within 1 level of uint8 per
         resize, or 1e-5 of floating numbers.
@@ -49,15 +56,16 @@ class Exportable(torch.nn.Module):
     def __init__(self, pipeline: Any, seed: int = 0) -> None:
         super().__init__()
         self.pipeline, self.seed = pipeline, seed
-        self.random = any(
-            getattr(s, "random", True) for s in getattr(pipeline, "steps", [pipeline])
-        )
+        steps = getattr(pipeline, "steps", [pipeline])
+        self.random = any(getattr(step, "random", True) for step in steps)
+        self.label = next((s.label for s in steps if getattr(s, "pairs", False)), "label")
 
     def forward(
         self,
         images: torch.Tensor,
         ids: torch.Tensor | None = None,
         epoch: torch.Tensor | int = 0,
+        labels: torch.Tensor | None = None,
     ) -> Any:
         if ids is None:
             if self.random:
@@ -68,4 +76,7 @@ class Exportable(torch.nn.Module):
         if isinstance(epoch, torch.Tensor) and not torch.compiler.is_compiling():
             epoch = int(epoch)
         draws = Draws(self.seed, epoch, ids)  # type: ignore[arg-type]
-        return self.pipeline(images, draws)
+        if labels is None:
+            return self.pipeline(images, draws)
+        done = self.pipeline({"image": images, self.label: labels}, draws)
+        return done["image"], done[self.label]

@@ -117,7 +117,7 @@ class _Mixing(Transform):
             raise TransformError(f"{name}: labels [B] must be integers, got {labels.dtype}")
         if (
             batch
-            and not labels.is_cuda
+            and not (labels.is_cuda or torch.compiler.is_compiling())
             and not 0 <= int(labels.min()) <= int(labels.max()) < classes
         ):
             raise TransformError(
@@ -275,7 +275,8 @@ class RandomMixUpCutMix(_Mixing):
 
 def mix_up(x: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """share[i] * x[i] + (1 - share[i]) * x[i - 1] for floating x [B, ...] and share [B]."""
-    if x.requires_grad and torch.is_grad_enabled():  # what writes into given memory has none
+    graph = torch.compiler.is_compiling()
+    if graph or (x.requires_grad and torch.is_grad_enabled()):  # written memory has no gradient
         return torch.lerp(x.roll(1, 0), x, share.to(x).view(-1, *[1] * (x.ndim - 1)))
     out = room_like(x)
     if len(x) == 0:
@@ -302,7 +303,7 @@ def cut_mix(x: torch.Tensor, boxes: torch.Tensor, out: torch.Tensor | None = Non
     """
     if out is None:
         out = x.clone() if x.requires_grad else room_like(x).copy_(x)
-    if x.device.type == "cpu":  # only the boxes are touched
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():  # only the boxes are touched
         for i, (left, top, right, bottom) in enumerate(boxes.tolist()):
             if left < right and top < bottom:
                 there = (..., slice(top, bottom), slice(left, right))

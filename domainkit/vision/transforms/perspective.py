@@ -11,11 +11,13 @@ from domainkit.draws import Draws
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._arguments import Fill, as_pair, as_probability
 from domainkit.vision.transforms._geometry import Placement
-from domainkit.vision.transforms._images import item_sizes
+from domainkit.vision.transforms._images import constants, item_sizes
 from domainkit.vision.transforms._warped import Warped
 from domainkit.vision.transforms.kernels.warp import warp
 
 __all__ = ["RandomPerspective"]
+
+_CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))  # (x, y), the way round
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,23 @@ class RandomPerspective(Warped):
         bound = (self.distortion_scale * (size // 2).double()).floor() + 1
         unit = draws.uniform(8, start=1, device="cpu").double().view(-1, 4, 2)
         inwards = (unit * bound).floor().to(torch.int64)
-        far = torch.tensor([[0, 0], [1, 0], [1, 1], [0, 1]])
+        far = constants(_CORNERS, torch.int64, sizes.device)
         # at the far side torchvision draws from [size - bound, size)
         return torch.where(far == 1, size - bound.to(torch.int64) + inwards, inwards)
 
     def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
-        matrix = torch.eye(3, dtype=torch.float64).repeat(len(sizes), 1, 1)
+        nothing = torch.eye(3, dtype=torch.float64, device=sizes.device)
         sides = sizes.flip(1)[:, None] - 1
-        before = sides * torch.tensor([[0, 0], [1, 0], [1, 1], [0, 1]])
+        before = sides * constants(_CORNERS, torch.int64, sizes.device)
         solved, fine = _homographies(self.corners(sizes, draws).double(), before.double())
         chosen = self.mask(draws) & fine & (sizes > 1).all(1)
-        matrix[chosen] = solved[chosen]
+        matrix = torch.where(chosen[:, None, None], solved, nothing)
         return Placement(sizes, sizes, matrix, window=False)
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
+        if torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+            moved = self.mask(draws).to(x.device)[:, None, None, None]
+            return torch.where(moved, self._in_one_graph(x, draws), x)
         self.check(x)
         if len(x) == 0:
             return x

@@ -86,7 +86,7 @@ class RandAugment(ImageTransform):
     def drawn(self, x: torch.Tensor | Ragged, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
         """int64 [B, num_ops], numbers in the list above, and their magnitudes, float64."""
         n = self.num_ops
-        ops = SPACE.numbers()[draws.integers(n, 0, len(SPACE.ops), device="cpu")]
+        ops = SPACE.numbered(draws.integers(n, 0, len(SPACE.ops), device="cpu"))
         negative = chances(draws, n, n)
         bins = self.num_magnitude_bins
         return ops, strengths(SPACE, bins, x, ops, steps=self.magnitude, negative=negative)
@@ -134,7 +134,7 @@ class TrivialAugmentWide(ImageTransform):
     def drawn(self, x: torch.Tensor | Ragged, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
         """int64 [B, 1], numbers in ``RandAugment``'s list, and their magnitudes, float64."""
         bins = self.num_magnitude_bins
-        ops = WIDE.numbers()[draws.integers(1, 0, len(WIDE.ops), device="cpu")]
+        ops = WIDE.numbered(draws.integers(1, 0, len(WIDE.ops), device="cpu"))
         steps = draws.integers(1, 0, bins, start=1, device="cpu")
         return ops, strengths(WIDE, bins, x, ops, steps=steps, negative=chances(draws, 1, 2))
 

@@ -16,7 +16,14 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
-from domainkit.vision.transforms._images import PIXELS, as_range, check_images, item_sizes
+from domainkit.vision.transforms._images import (
+    PIXELS,
+    as_range,
+    check_images,
+    constants,
+    item_sizes,
+    sizes_in_graph,
+)
 from domainkit.vision.transforms._noise import alone, noise_in_boxes
 from domainkit.vision.transforms.random_levels import check_probability
 
@@ -123,7 +130,9 @@ class RandomErasing(ImageTransform):
         first = fits.int().argmax(2)  # argmax gives the first of equals
         window = tries.gather(2, first[:, :, None, None].expand(-1, -1, 1, 2))[:, :, 0]
         corner = (drawn[..., 2 * _TRIES :] * (full - window + 1)).floor()
-        wanted = (unit[:, :1] < self.p) & (torch.arange(self.max_count) < count[:, None])
+        wanted = (unit[:, :1] < self.p) & (
+            torch.arange(self.max_count, device=count.device) < count[:, None]
+        )
         window = window * (wanted & fits.any(2))[:, :, None]
         return torch.cat([corner, window], 2).to(torch.int64)
 
@@ -131,6 +140,8 @@ class RandomErasing(ImageTransform):
         check_images(self, x, dtypes=PIXELS)
         if len(x) == 0:
             return x
+        if torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+            return self._in_one_graph(x, draws)
         boxes = self.boxes(item_sizes(x), draws)
         if isinstance(x, Ragged):
             items = [
@@ -140,6 +151,17 @@ class RandomErasing(ImageTransform):
             return Ragged.from_list(items)
         return self._erase(x if self.inplace else x.clone(), boxes, draws)
 
+    def _in_one_graph(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
+        if self.value == "random" or self.mode == "pixel":
+            raise TransformError(
+                'RandomErasing: mode "pixel" draws a number for each pixel of a rectangle, which '
+                'no graph of fixed shapes does: take mode "rand" or "const"'
+            )
+        boxes, paint = self.boxes(sizes_in_graph(x, draws.ids), draws), self._paint(x, draws)
+        for number in range(self.max_count):
+            x = _filled_by_mask(x, boxes[:, number], paint[:, number])
+        return x
+
     def _erase(self, x: torch.Tensor, boxes: torch.Tensor, draws: Draws) -> torch.Tensor:
         """Paint into ``x``, one rectangle of every picture after the other."""
         pixel = self.value == "random" or self.mode == "pixel"
@@ -148,7 +170,7 @@ class RandomErasing(ImageTransform):
             if paint is None:
                 noise_in_boxes(x, boxes[:, number], draws, number)
             elif x.is_cuda:
-                _fill_by_mask(x, boxes[:, number], paint[:, number])
+                x.copy_(_filled_by_mask(x, boxes[:, number], paint[:, number]))
             else:
                 _fill(x, boxes[:, number].tolist(), paint[:, number])
         return x
@@ -164,7 +186,7 @@ class RandomErasing(ImageTransform):
                     f"RandomErasing: value has {len(values)} numbers, the pictures have "
                     f"{channels} channels"
                 )
-            color = torch.tensor(values, dtype=torch.float64).to(x.dtype).to(x.device)
+            color = constants(list(values), torch.float64, x.device).to(x.dtype)
             return color.expand(len(x), self.max_count, channels)
         start = 2 + _PER_BOX * _MOST  # past what the boxes use
         n = self.max_count * channels
@@ -181,10 +203,10 @@ def _fill(x: torch.Tensor, boxes: Sequence[Sequence[int]], paint: torch.Tensor) 
             picture[:, top : top + height, left : left + width] = color[:, None, None]
 
 
-def _fill_by_mask(x: torch.Tensor, boxes: torch.Tensor, paint: torch.Tensor) -> None:
-    """The same for all pictures at once, without waiting for the device."""
+def _filled_by_mask(x: torch.Tensor, boxes: torch.Tensor, paint: torch.Tensor) -> torch.Tensor:
+    """The same for all pictures at once, without waiting for the device; a copy."""
     top, left, height, width = boxes.to(x.device)[:, :, None].unbind(1)  # [B, 1] each
     y, across = (torch.arange(n, device=x.device) for n in x.shape[2:])
     rows, columns = (y >= top) & (y < top + height), (across >= left) & (across < left + width)
     inside = (rows[:, :, None] & columns[:, None, :])[:, None]
-    torch.where(inside, paint[:, :, None, None], x, out=x)
+    return torch.where(inside, paint[:, :, None, None], x)

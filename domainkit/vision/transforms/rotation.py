@@ -10,6 +10,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.vision.transforms._arguments import Fill, as_angles
 from domainkit.vision.transforms._geometry import Placement
+from domainkit.vision.transforms._images import constants
 from domainkit.vision.transforms._warped import Warped, affine_matrices, centred
 
 __all__ = ["RandomRotation", "Rotate"]
@@ -24,11 +25,11 @@ class _Rotation(Warped):
 
     def place(self, sizes: torch.Tensor, draws: Draws) -> Placement:
         angle = self.angles(draws)
-        nothing = torch.zeros(len(sizes), 2, dtype=torch.float64)
+        nothing = torch.zeros(len(sizes), 2, dtype=torch.float64, device=sizes.device)
         center = nothing
         if self.center is not None:
-            center = torch.tensor(self.center, dtype=torch.float64) - sizes.flip(1) / 2
-        matrix = affine_matrices(-angle, nothing, torch.ones(len(sizes)).double(), nothing, center)
+            center = constants(self.center, torch.float64, sizes.device) - sizes.flip(1) / 2
+        matrix = affine_matrices(-angle, nothing, torch.ones_like(nothing[:, 0]), nothing, center)
         after = self._expanded(sizes, matrix, angle) if self.expand else sizes
         return Placement(sizes, after, centred(matrix, sizes, after), window=False)
 
@@ -131,4 +132,5 @@ class Rotate(_Rotation):
 
     def angles(self, draws: Draws) -> torch.Tensor:
         """float64 [B]: the angle once per sample."""
-        return torch.full((len(draws),), float(self.angle), dtype=torch.float64)
+        device = draws.ids.device if torch.compiler.is_compiling() else "cpu"
+        return torch.full((len(draws),), float(self.angle), dtype=torch.float64, device=device)

@@ -86,7 +86,7 @@ def adjust_sharpness(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """
     if min(x.shape) == 0 or x.shape[2] <= 2 or x.shape[3] <= 2:
         return x
-    if x.is_cuda:  # all of them, without waiting for the device
+    if x.is_cuda or torch.compiler.is_compiling():  # all of them, without waiting for the device
         return _adjust(x, factor.to(x.device))
     (rows,) = torch.nonzero(factor != 1, as_tuple=True)
     out = x.clone(memory_format=torch.contiguous_format)

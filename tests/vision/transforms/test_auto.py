@@ -39,7 +39,7 @@ def theirs(
 
 def half_way(op: torch.Tensor, value: torch.Tensor, size: Any) -> torch.Tensor:
     """bool [H, W]: whose source lies between two pixels (or pixel and fill), but for noise."""
-    matrix = _auto._matrices(op, value, torch.tensor([size]))
+    matrix = _auto.matrices(op, value, torch.tensor([size]))
     return ((source_points(matrix, *size)[0] % 1 + 0.5) % 1 - 0.5).abs().amin(-1) < 1e-3
 
 
@@ -89,7 +89,11 @@ def test_magnitudes_are_torchvisions(name: str) -> None:
             expected = torch.zeros(bins) if values is None else values
             op = OPS.index(name)
             assert torch.equal(space.table(bins, height, width)[op], expected.double())
-            assert bool(_auto._SIGNED[op]) == signed
+            one = torch.tensor([[op]])
+            photo = torch.zeros(1, 3, height, width, dtype=torch.uint8)
+            more = {"steps": bins - 1, "negative": torch.tensor([[True]])}
+            last = expected[-1].double()
+            assert strengths(space, bins, photo, one, **more) == (-last if signed else last)
 
 
 def test_policies_are_torchvisions() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import pytest
@@ -132,6 +133,17 @@ def test_a_sample_draws_the_same_in_the_graph():
         T.RandomPosterize(3),
         T.RandomAutocontrast(),
         T.RandomEqualize(),
+        T.RandomAdjustSharpness(2.0),
+        T.RandomErasing(0.8, max_count=3),
+        T.RandomErasing(0.8, mode="rand"),
+        T.RandAugment(2, 9),
+        T.TrivialAugmentWide(fill=(9, 8, 7)),
+        T.AutoAugment("svhn"),
+        T.AugMix(mixture_width=2, chain_depth=1, interpolation="nearest"),
+        T.RandomAffine(30, (0.2, 0.1), (0.7, 1.4), (5, 9), center=(3, 4)),
+        T.RandomRotation(30, center=(3, 4)),
+        T.Rotate(30.0, fill=9),
+        T.RandomPerspective(0.6, p=0.7, interpolation="nearest"),
     ],
     ids=lambda step: type(step).__name__,
 )
@@ -139,6 +151,57 @@ def test_steps_equal_eager_in_one_graph(step):
     x = pictures()
     compiled = torch.compile(T.Exportable(step), fullgraph=True, backend="eager")
     assert torch.equal(compiled(x, IDS), step(x, Draws(0, 0, IDS)))
+
+
+@pytest.mark.parametrize(
+    "step", [T.RandomAffine(30, (0.2, 0.1), (0.7, 1.4), 9), T.RandomPerspective(0.6, p=0.7)]
+)
+def test_blends_of_pixels_are_within_a_level(step):
+    step = dataclasses.replace(step, interpolation="bilinear")
+    x = pictures()
+    compiled = torch.compile(T.Exportable(step), fullgraph=True, backend="eager")
+    apart = compiled(x, IDS).int() - step(x, Draws(0, 0, IDS)).int()
+    assert int(apart.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("mix", [T.MixUp(0.4), T.CutMix(), T.RandomMixUpCutMix(p=0.8)])
+def test_pictures_and_labels_are_mixed_in_one_graph(mix):
+    mix = dataclasses.replace(mix, num_classes=9, label="target")
+    x, labels = pictures().float() / 255, torch.tensor([3, 0, 8, 3])
+    compiled = torch.compile(T.Exportable(mix), fullgraph=True, backend="eager")
+    for ids in (IDS, IDS + 7):
+        images, target = compiled(x, ids, 0, labels)
+        expected = mix({"image": x, "target": labels}, Draws(0, 0, ids))
+        assert torch.allclose(images, expected["image"], atol=1e-6, rtol=0)
+        assert torch.allclose(target, expected["target"], atol=1e-6, rtol=0)
+
+
+def test_the_long_training_recipe_exports_whole():
+    recipe = dk.load_recipe("vision/imagenet-train-2")
+    x, labels = pictures(24, 31), torch.tensor([3, 999, 0, 3])
+    module = T.Exportable(recipe, seed=5)
+    program = torch.export.export(module, (x, IDS, torch.tensor(0), labels))
+    called = " ".join(str(node.target) for node in program.graph.nodes)
+    assert not any(bad in called for bad in ("nonzero", "aten.item", "scalar_dense", "upsample"))
+    for ids, epoch in ((IDS, 0), (IDS + 3, 2)):
+        images, target = program.module()(x, ids, torch.tensor(epoch), labels)
+        expected = recipe({"image": x, "label": labels}, Draws(5, epoch, ids))
+        torch.testing.assert_close(target, expected["label"])
+        apart = (images - expected["image"]).abs()
+        # a level more or less out of the window may be tens of them once it is equalised
+        assert images.shape == (4, 3, 224, 224)
+        assert float(apart.median()) <= 1e-5 and float((apart > 2 * LEVEL).float().mean()) < 0.02
+
+
+def test_what_has_no_form_of_fixed_shape_is_refused():
+    for step, why in (
+        (T.RandomErasing(mode="pixel"), "no graph of fixed shapes"),
+        (T.RandomRotation(9, expand=True), "take expand=False"),
+    ):
+        compiled = torch.compile(T.Exportable(step), fullgraph=True, backend="eager")
+        with pytest.raises(Exception, match=why):
+            compiled(pictures(), IDS)
+        torch.compiler.reset()
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
@@ -195,11 +258,21 @@ def test_a_graph_on_a_device_has_no_tensor_of_the_host():
     # such a copy is what a CUDA graph cannot capture; fake tensors need no device
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    steps = (T.RandomResizedCrop(8), T.RandomHorizontalFlip(), T.ColorJitter(0.4, 0.4), *FLOAT)
+    steps = (
+        T.RandomResizedCrop(8),
+        T.RandomHorizontalFlip(),
+        T.RandAugment(1),
+        T.RandomAffine(30, (0.2, 0.1), center=(3, 4), interpolation="bilinear"),
+        T.Rotate(5.0),
+        T.RandomPerspective(),
+        *FLOAT,
+        T.RandomErasing(),
+        T.RandomMixUpCutMix(0.2, num_classes=5),
+    )
     with FakeTensorMode(allow_non_fake_inputs=True):
         x = torch.empty(4, 3, 9, 11, dtype=torch.uint8, device="cuda")
         ids = torch.empty(4, dtype=torch.int64, device="cuda")
-        inputs = (x, ids, torch.empty((), dtype=torch.int64, device="cuda"))
+        inputs = (x, ids, torch.empty((), dtype=torch.int64, device="cuda"), ids)
         program = torch.export.export(T.Exportable(T.Compose(steps)), inputs)
     made = [node.meta.get("val") for node in program.graph.nodes]
     assert {v.device.type for v in made if isinstance(v, torch.Tensor)} == {"cuda"}

@@ -15,7 +15,7 @@ from torch.nn.functional import grid_sample
 
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms._images import join
+from domainkit.vision.transforms._images import constants, join
 from domainkit.vision.transforms.kernels.forms import numba_can, triton_can
 from domainkit.vision.transforms.kernels.pool import in_parts
 
@@ -23,6 +23,7 @@ __all__ = ["WARPS", "sample_at", "warp", "warp_numba", "warp_torch"]
 
 WARPS = ("bilinear", "nearest", "bicubic")
 Fill = float | Sequence[float] | None
+CPU = torch.device("cpu")
 
 _BLOCK = 1 << 18  # pixels that the torch form works on at a time on a CPU
 
@@ -157,14 +158,14 @@ def sample_at(
     if fill is not None:
         mask = torch.ones_like(work[:, :1]) if inside is None else inside.to(work.dtype)
         work = torch.cat([work, mask], 1)
-    size = torch.tensor([x.shape[3], x.shape[2]], dtype=torch.float64, device=x.device)
+    size = constants([x.shape[3], x.shape[2]], torch.float64, x.device)
     # grid_sample has -1 and 1 at the outer borders of the outer pixels; points at infinity or
     # beyond the range of its integers are outside all the same
     grid = (2 * points / size - 1).nan_to_num(1e4).clamp(-1e4, 1e4).to(work.dtype)
     out = grid_sample(work, grid, mode=interpolation, padding_mode="zeros", align_corners=False)
     if fill is not None:
         out, mask = out[:, :-1], out[:, -1:]
-        around = fill_values(fill, x.shape[1]).to(out).view(-1, 1, 1)
+        around = fill_values(fill, x.shape[1], x.device).to(out).view(-1, 1, 1)
         out = (out - around) * mask + around
     if x.dtype.is_floating_point:
         return out.to(x.dtype)
@@ -184,19 +185,19 @@ def _nearest(
     if inside is not None:
         hit &= inside.flatten(2).gather(2, index).view_as(hit)
     out = x.flatten(2).gather(2, index.expand(-1, x.shape[1], -1)).unflatten(2, points.shape[1:3])
-    around = fill_values(0 if fill is None else fill, x.shape[1])
+    around = fill_values(0 if fill is None else fill, x.shape[1], x.device)
     around = around if x.dtype.is_floating_point else around.round()
     return torch.where(hit[:, None], out, around.to(x).view(-1, 1, 1))
 
 
-def fill_values(fill: Fill, channels: int) -> torch.Tensor:
+def fill_values(fill: Fill, channels: int, device: torch.device = CPU) -> torch.Tensor:
     """float64 [channels] of a number or one per channel."""
     values = [0.0 if fill is None else fill] if not isinstance(fill, Sequence) else list(fill)
     if len(values) not in (1, channels):
         raise TransformError(
             f"fill must be a number or one per channel ({channels}), got {len(values)} of them"
         )
-    return torch.tensor(values, dtype=torch.float64).expand(channels)
+    return constants(values, torch.float64, device).expand(channels)
 
 
 def warp_numba(
