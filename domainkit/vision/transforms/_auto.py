@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -17,8 +17,17 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._auto_graph import slots_in_one_graph
-from domainkit.vision.transforms._images import constants, item_sizes, pixelwise, put_rows
+from domainkit.vision.transforms._base import ImageTransform
+from domainkit.vision.transforms._images import (
+    PIXELS,
+    check_images,
+    constants,
+    item_sizes,
+    pixelwise,
+    put_rows,
+)
 from domainkit.vision.transforms._program import Code, Program, run_program
+from domainkit.vision.transforms._range import check_unit_range
 from domainkit.vision.transforms.kernels.warp import warp
 from domainkit.vision.transforms.sharpness import adjust_sharpness
 
@@ -26,6 +35,7 @@ __all__ = [
     "AT",
     "CODES",
     "OPS",
+    "Automatic",
     "Space",
     "amounts_of",
     "as_fill",
@@ -234,6 +244,29 @@ class _Items:
 
     def done(self) -> Ragged:
         return Ragged.from_list(self._items)
+
+
+class Automatic(ImageTransform):
+    """The base of those that run slot after slot; a subclass is a dataclass with these fields."""
+
+    interpolation: str
+    fill: Any
+    random: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
+
+    def drawn(self, x: torch.Tensor | Ragged, draws: Draws) -> tuple[torch.Tensor, ...]:
+        """int64 [B, K], numbers in ``OPS``, and their magnitudes, float64 [B, K]."""
+        raise NotImplementedError
+
+    def check(self, x: torch.Tensor | Ragged) -> None:
+        """TransformError unless these are pictures that the operations are for."""
+        check_images(self, x, dtypes=PIXELS, channels=(1, 3))
+        check_unit_range(self, x)
+
+    def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
+        self.check(x)
+        ops, values = self.drawn(x, draws)
+        return run_slots(x, ops, values, self.interpolation, self.fill)
 
 
 def check_warp(op: Any, bins: int | None = None) -> None:

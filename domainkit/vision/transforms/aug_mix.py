@@ -7,7 +7,6 @@ robustness and uncertainty" (ICLR 2020).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 
@@ -16,16 +15,14 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._auto import (
     OPS,
+    Automatic,
     Space,
     chances,
     check_warp,
     run_slots,
     strengths,
 )
-from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._gamma import dirichlet
-from domainkit.vision.transforms._images import PIXELS, check_images
-from domainkit.vision.transforms._range import check_unit_range
 
 __all__ = ["AugMix"]
 
@@ -38,7 +35,7 @@ _PARTIAL = replace(_SPACE, ops=tuple(op for op in _ALL if op not in _COLOURS))
 
 
 @dataclass(frozen=True)
-class AugMix(ImageTransform):
+class AugMix(Automatic):
     """Blend every picture with ``mixture_width`` copies that went through chains of operations.
 
     Takes uint8 (0..255) or floating (0..1) pictures with 1 or 3 channels, dense [B, C, H, W] or
@@ -73,9 +70,6 @@ class AugMix(ImageTransform):
     all_ops: bool = True
     interpolation: str = "bilinear"
     fill: float | tuple[float, ...] | None = None
-
-    random: ClassVar[bool] = True
-    moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_warp(self)
@@ -115,8 +109,7 @@ class AugMix(ImageTransform):
         return ops, values, torch.cat([own[:, :1], chains * own[:, 1:]], 1)
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        check_images(self, x, dtypes=PIXELS, channels=(1, 3))
-        check_unit_range(self, x)
+        self.check(x)
         if len(x) == 0:
             return x
         ops, values, shares = self.drawn(x, draws)

@@ -7,17 +7,13 @@ strategies from data" (CVPR 2019).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms._auto import OPS, chances, check_warp, run_slots, strengths
-from domainkit.vision.transforms._base import ImageTransform
-from domainkit.vision.transforms._images import PIXELS, check_images
-from domainkit.vision.transforms._range import check_unit_range
+from domainkit.vision.transforms._auto import OPS, Automatic, chances, check_warp, strengths
 from domainkit.vision.transforms.rand_augment import SPACE
 
 __all__ = ["AutoAugment"]
@@ -111,7 +107,7 @@ _POLICIES = {
 
 
 @dataclass(frozen=True)
-class AutoAugment(ImageTransform):
+class AutoAugment(Automatic):
     """Run one of 25 pairs of operations on every picture, drawn for each by itself.
 
     Takes uint8 (0..255) or floating (0..1) pictures with 1 or 3 channels, dense [B, C, H, W] or
@@ -139,9 +135,6 @@ class AutoAugment(ImageTransform):
     interpolation: str = "nearest"
     fill: float | tuple[float, ...] | None = None
 
-    random: ClassVar[bool] = True
-    moves: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         check_warp(self)
         # torchvision's AutoAugmentPolicy is an enum of the same names
@@ -161,11 +154,6 @@ class AutoAugment(ImageTransform):
         chosen = torch.where(done, ops[pair], 0)
         negative = chances(draws, 2, 3)
         return chosen, strengths(SPACE, _STEPS, x, chosen, steps=steps[pair], negative=negative)
-
-    def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        check_images(self, x, dtypes=PIXELS, channels=(1, 3))
-        check_unit_range(self, x)
-        return run_slots(x, *self.drawn(x, draws), self.interpolation, self.fill)
 
 
 def _table(policy: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -8,7 +8,6 @@ state-of-the-art data augmentation" (ICCV 2021).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
@@ -17,15 +16,12 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._auto import (
     OPS,
+    Automatic,
     Space,
     chances,
     check_warp,
-    run_slots,
     strengths,
 )
-from domainkit.vision.transforms._base import ImageTransform
-from domainkit.vision.transforms._images import PIXELS, check_images
-from domainkit.vision.transforms._range import check_unit_range
 
 __all__ = ["RandAugment", "TrivialAugmentWide"]
 
@@ -35,7 +31,7 @@ WIDE = Space(_DRAWN, 0.99, lambda side: 32.0, 135.0, 0.99, (8, 6))
 
 
 @dataclass(frozen=True)
-class RandAugment(ImageTransform):
+class RandAugment(Automatic):
     """Run ``num_ops`` operations of one strength on every picture, drawn for each by itself.
 
     Takes uint8 (0..255) or floating (0..1) pictures with 1 or 3 channels, dense [B, C, H, W] or
@@ -70,9 +66,6 @@ class RandAugment(ImageTransform):
     interpolation: str = "nearest"
     fill: float | tuple[float, ...] | None = None
 
-    random: ClassVar[bool] = True
-    moves: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         check_warp(self, self.num_magnitude_bins)
         if type(self.num_ops) is not int or self.num_ops < 0:
@@ -91,14 +84,9 @@ class RandAugment(ImageTransform):
         bins = self.num_magnitude_bins
         return ops, strengths(SPACE, bins, x, ops, steps=self.magnitude, negative=negative)
 
-    def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        check_images(self, x, dtypes=PIXELS, channels=(1, 3))
-        check_unit_range(self, x)
-        return run_slots(x, *self.drawn(x, draws), self.interpolation, self.fill)
-
 
 @dataclass(frozen=True)
-class TrivialAugmentWide(ImageTransform):
+class TrivialAugmentWide(Automatic):
     """Run one operation of any strength on every picture, drawn for each by itself.
 
     Takes uint8 (0..255) or floating (0..1) pictures with 1 or 3 channels, dense [B, C, H, W] or
@@ -125,9 +113,6 @@ class TrivialAugmentWide(ImageTransform):
     interpolation: str = "nearest"
     fill: float | tuple[float, ...] | None = None
 
-    random: ClassVar[bool] = True
-    moves: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         check_warp(self, self.num_magnitude_bins)
 
@@ -137,8 +122,3 @@ class TrivialAugmentWide(ImageTransform):
         ops = WIDE.numbered(draws.integers(1, 0, len(WIDE.ops), device="cpu"))
         steps = draws.integers(1, 0, bins, start=1, device="cpu")
         return ops, strengths(WIDE, bins, x, ops, steps=steps, negative=chances(draws, 1, 2))
-
-    def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        check_images(self, x, dtypes=PIXELS, channels=(1, 3))
-        check_unit_range(self, x)
-        return run_slots(x, *self.drawn(x, draws), self.interpolation, self.fill)
