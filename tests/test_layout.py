@@ -80,6 +80,7 @@ ALLOWED: dict[str, set[str]] = {
     "D": set(),
     "D.codec": {"archive", "errors", "ragged"},
     "D.datasets": {"names"},
+    "D.functional": {"errors"},
     "D.readers": {"archive", "errors"},
     "D.tokenizer": {"errors"},
     "D.transforms": {"draws", "errors", "ragged", "transform"},

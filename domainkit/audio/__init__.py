@@ -1,4 +1,4 @@
-"""Audio: files, readers, batch transforms and models for recordings.
+"""Audio: files, readers, functions, batch transforms and models for recordings.
 
 A waveform is float32 [C, T] in [-1, 1]; a batch of them is dense [B, C, T] or a ``Ragged`` of items
 [C, T_i]. Features are frames first: dense [B, T, M] or a ``Ragged`` of items [T_i, M].
@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from domainkit.audio import datasets, models, transforms
+    from domainkit.audio import datasets, functional, models, transforms
     from domainkit.audio.codec import AudioInfo, AudioStream, Raw, info, load, save, stream
 
 _FILES = ("AudioInfo", "AudioStream", "Raw", "info", "load", "save", "stream")
@@ -20,6 +20,7 @@ __all__ = [
     "AudioStream",
     "Raw",
     "datasets",
+    "functional",
     "info",
     "load",
     "models",
