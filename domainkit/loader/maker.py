@@ -210,11 +210,11 @@ class Maker:
         """What the transform begins with, if that can be done sample by sample.
 
         Not for a GPU, which does it sooner than the threads that decode for it, nor beside collate
-        functions: what they make is not known yet.
+        functions: what they make is not known yet. A subclass may run its steps in its own way.
         """
         pipeline = self.transform
         elsewhere = self.device is not None and self.device.type != "cpu"
-        if not isinstance(pipeline, Compose) or elsewhere or self.collate:
+        if type(pipeline) is not Compose or elsewhere or self.collate:
             return None
         passes = pipeline.plan().passes
         if not passes:

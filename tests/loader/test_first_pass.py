@@ -158,6 +158,23 @@ def test_what_a_collate_function_makes_is_left_to_the_steps(pictures):
         assert torch.equal(batch["image"], torch.stack(whole))
 
 
+class Mirrored(T.Compose):
+    """A pipeline that does something of its own after its steps."""
+
+    def __call__(self, batch: Any, draws: Draws | None = None) -> Any:
+        done = super().__call__(batch, draws)
+        done["image"] = done["image"].flip(-1)
+        return done
+
+
+def test_a_pipeline_of_ones_own_is_called(pictures):
+    for steps in (PIPELINES["train"], [T.RandomResizedCrop(24)], [T.CenterCrop(24)]):
+        mine = list(Loader(pictures, 6, seed=SEED, transform=Mirrored(steps), num_threads=2))
+        truth = list(Loader(pictures, 6, seed=SEED, transform=T.Compose(steps), num_threads=2))
+        for a, b in zip(mine, truth, strict=True):
+            same(a["image"], b["image"].flip(-1))
+
+
 def test_a_window_beyond_its_picture_is_told_as_by_the_step(pictures):
     pipeline = T.Compose([T.RandomCrop(400), T.RandomHorizontalFlip()])
     with pytest.raises(Exception, match="RandomCrop") as alone:

@@ -1,7 +1,7 @@
 """What a header promises against the bytes that are there: a recording that was cut off is told.
 
 libsndfile reads what is left of such a file and says nothing. Looked at are the sizes of the sound
-in WAV, RF64, AIFF and AU files and the last page of an Ogg file; for other formats the reader
+in WAV, RF64, W64, AIFF and AU files and the last page of an Ogg file; for other formats the reader
 compares the samples that came out with those that were promised.
 """
 
@@ -14,7 +14,9 @@ from domainkit.errors import DecodeError
 
 __all__ = ["last_pages", "promised_samples"]
 
-UNKNOWN_SIZE = 0xFFFFFFFF  # what a writer to a pipe declares: it could not go back to fill it in
+# what writers to a pipe declare, who cannot go back to fill it in
+UNKNOWN_SIZE = 0xFFFFFFFF
+UNKNOWN_SIZES = (UNKNOWN_SIZE, 0x80000000, 0x7FFFFFFF, 0x7FFFF000)
 _TAIL = 1 << 17  # two Ogg pages are shorter than this: 65,307 bytes is the most that one may have
 
 At = Callable[[int, int], bytes]  # (offset, count) -> the bytes there
@@ -33,7 +35,9 @@ def promised_samples(at: At, size: int) -> int | None:
     head = at(0, 12)
     if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
         return _wave(at, size)
-    if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
+    if head[:4] == b"riff":
+        _wave64(at, size)
+    elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
         for name, start, length in _chunks(at, size, ">"):
             if name == b"SSND":
                 _compare("AIFF", length, size - start)
@@ -83,6 +87,17 @@ def _wave(at: At, size: int) -> int | None:
     return samples
 
 
+def _wave64(at: At, size: int) -> None:
+    """Sony Wave64: chunks with a GUID of 16 bytes and a size of 8, which counts these 24 too."""
+    position = 40
+    while position + 24 <= size:
+        name, length = struct.unpack("<4s12xQ", at(position, 24))
+        if name == b"data":
+            _compare("W64", length - 24, size - position - 24)
+            return
+        position += max(24, -(-length // 8) * 8)
+
+
 def _chunks(at: At, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
     position = 12
     while position + 8 <= size:
@@ -92,7 +107,7 @@ def _chunks(at: At, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _compare(kind: str, promised: int, here: int) -> None:
-    if promised > here and promised != UNKNOWN_SIZE:
+    if promised > here and promised not in UNKNOWN_SIZES:
         raise DecodeError(
             f"the {kind} recording is cut off: its header promises {promised} bytes of sound, "
             f"{max(0, here)} are there. Fetch the file again"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from domainkit.audio.codec.arguments import as_rate, as_whole
 from domainkit.audio.codec.foreign import Foreign
 from domainkit.audio.codec.raw import Raw
 from domainkit.audio.codec.reading import Recording, failures_named, open_recording
@@ -36,8 +37,9 @@ def load(
     seconds before, twice, until both decodes agree (``domainkit.audio.codec.reading``).
 
     Args:
-        file: a path, bytes, a binary file object (read from where it stands), a member of an
-            archive (``domainkit.archive.Member``, or "archive.zip::name/in/it").
+        file: a path, bytes, a binary file object (read from where it stands, and left there if
+            it can seek), a member of an archive (``domainkit.archive.Member``, or
+            "archive.zip::name/in/it").
         frame_offset: the first sample, at the file's own rate.
         num_frames: how many samples, at the file's own rate; -1 takes all to the end.
         dtype: ``torch.float32`` (integer formats in [-1, 1); float files keep their numbers) or
@@ -67,8 +69,10 @@ def load(
     """
     if dtype not in (torch.float32, torch.int16):
         raise DecodeError(f"dtype is torch.float32 or torch.int16, got {dtype}")
-    if sample_rate is not None and sample_rate < 1:
-        raise DecodeError(f"sample_rate is 1 Hz or more, got {sample_rate}")
+    if sample_rate is not None:
+        sample_rate = as_rate("sample_rate", sample_rate)
+    frame_offset = as_whole("frame_offset", frame_offset, 0)
+    num_frames = as_whole("num_frames", num_frames, -1)
     wanted = "int16" if dtype == torch.int16 and sample_rate is None else "float32"
     with open_recording(file, raw, partial=partial) as recording, failures_named(recording.label):
         count = span(recording, frame_offset, num_frames, partial)
@@ -97,10 +101,6 @@ def span(recording: Recording | Foreign, offset: int, count: int, partial: bool)
     Raises:
         DecodeError: it reaches beyond the recording, or the recording is cut off at its end.
     """
-    if offset < 0 or count < -1:
-        raise DecodeError(
-            f"frame_offset is 0 or more and num_frames -1 or more, got {offset} and {count}"
-        )
     if recording.frames is None:
         return count
     left = recording.frames - offset

@@ -61,8 +61,8 @@ def info(file: AudioFile, *, raw: Raw | None = None) -> AudioInfo:
     """What a recording's header says of it; nothing is decoded.
 
     The number of samples is the one ``load`` gives. For an MP3 file without an Info frame its
-    frames are counted, which reads the file. A file that is cut off is described as its header has
-    it, as far as that is there.
+    frames are counted, which reads the file. Of a file that is cut off, some headers tell what it
+    had (FLAC), others what is left (WAV, AIFF, AU, Opus).
 
     Args:
         file, raw: as for ``load``.

@@ -136,7 +136,7 @@ def has_info_frame(at: Callable[[int, int], bytes]) -> bool:
     """
     place = _sound_start(at)
     header = _header(at(place, 4))
-    return header is not None and _skipped(at(place, header.length), header)[1]
+    return header is not None and _skipped(at(place, header.length), header) is not None
 
 
 def _sound_start(at: Callable[[int, int], bytes]) -> int:
@@ -171,23 +171,36 @@ def list_frames(data: bytes | memoryview) -> Frames | None:
     rest = bytes(view[place : place + 16])
     if not places or (rest.strip(b"\0") and not cut and not rest.startswith(_TAGS)):
         return None
-    skipped, tagged = _skipped(bytes(view[places[0][0] :][: places[0][1]]), start)
+    first = bytes(view[places[0][0] :][: places[0][1]])
+    skipped, tagged = _skipped(first, start) or 0, _tag(first, start)
     if tagged:
         del places[0]
     block = 1152 if start.version == 3 else 576
     return Frames(view, places, block, skipped, tagged, cut, protected) if places else None
 
 
-def _skipped(frame: bytes, header: _Header) -> tuple[int, bool]:
-    """What an Info (or Xing) frame with LAME's extension says of the samples to leave out."""
+def _tag(frame: bytes, header: _Header) -> bool:
+    """Whether a frame is an Info (or Xing) frame: no sound."""
     tag = 4 + header.side
-    if frame[tag : tag + 4] not in (b"Xing", b"Info") or len(frame) < tag + 8:
-        return 0, False
-    (flags,) = struct.unpack_from(">I", frame, tag + 4)
+    return frame[tag : tag + 4] in (b"Xing", b"Info") and len(frame) >= tag + 12
+
+
+def _skipped(frame: bytes, header: _Header) -> int | None:
+    """Samples to leave out at the start, as an Info frame with LAME's extension says.
+
+    None for any other frame, and for one that does not say how many frames there are: decoders
+    leave nothing out then.
+    """
+    tag = 4 + header.side
+    if not _tag(frame, header):
+        return None
+    flags, frames = struct.unpack_from(">II", frame, tag + 4)
+    if not flags & 1 or not frames:
+        return None
     fields = ((1, 4), (2, 4), (4, 100), (8, 4))  # frames, bytes, table of contents, quality
     extension = tag + 8 + sum(size for bit, size in fields if flags & bit)
     delay = frame[extension + 21 : extension + 24].ljust(3, b"\0")
-    return (delay[0] << 4 | delay[1] >> 4) + _DECODER_DELAY, True
+    return (delay[0] << 4 | delay[1] >> 4) + _DECODER_DELAY
 
 
 def _empty(head: bytes, room: int) -> bytearray:

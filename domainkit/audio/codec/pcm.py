@@ -30,6 +30,11 @@ _BITS = {
 }
 _FLOATING = {"FLOAT": np.float32, "DOUBLE": np.float64}
 _LOSSY = ("VORBIS", "OPUS", "MPEG_LAYER_III")
+_FAR = 16.0  # floats beyond are integers that nobody has scaled: clipping would leave noise
+_WAYS = {
+    "int64": "waveform.to(torch.int16) or torch.int32 if these are its levels",
+    "uint8": "(waveform.float() - 128) / 128 makes floats of 8-bit levels",
+}
 _FULL = {np.dtype(np.int16): 1 << 15, np.dtype(np.int32): 1 << 31}
 
 
@@ -43,7 +48,7 @@ def as_stored(samples: np.ndarray, kind: str, subtype: str, clip: bool, label: s
     if scale is None and samples.dtype not in (np.float32, np.float64):
         raise DecodeError(
             f"{label}: expected float32, float64, int16 or int32, got {samples.dtype}: "
-            "waveform.float() makes it one of them"
+            f"{_WAYS.get(samples.dtype.name, 'waveform.float() makes it one of them')}"
         )
     if scale is None and not np.isfinite(samples).all():
         raise DecodeError(
@@ -53,6 +58,11 @@ def as_stored(samples: np.ndarray, kind: str, subtype: str, clip: bool, label: s
     if subtype in _FLOATING:
         wide = samples if scale is None else samples / np.float64(scale)
         return np.ascontiguousarray(wide, _FLOATING[subtype])
+    if scale is None and len(samples) and np.abs(samples).max() > _FAR:
+        raise DecodeError(
+            f"{label}: the waveform reaches {np.abs(samples).max():.4g} where full scale is 1: "
+            "divide it by the full scale of its integers (int16: 32768), or store it as FLOAT"
+        )
     if scale is None and not clip and len(samples) and np.abs(samples).max() > 1:
         raise DecodeError(
             f"{label}: the waveform reaches {np.abs(samples).max():.4g} and {kind} {subtype} holds "

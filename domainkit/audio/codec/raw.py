@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from domainkit.audio.codec.arguments import as_rate, as_whole
 from domainkit.errors import DecodeError
 
 __all__ = ["Raw"]
@@ -21,7 +22,7 @@ class Raw:
         endian: "FILE" (the usual of the machine), "LITTLE", "BIG".
 
     Raises:
-        DecodeError: a rate or a number of channels below 1.
+        DecodeError: a rate or a number of channels below 1, another subtype.
 
     Example:
         >>> import domainkit.audio, torch
@@ -36,11 +37,13 @@ class Raw:
     endian: str = "FILE"
 
     def __post_init__(self) -> None:
-        if self.sample_rate < 1 or self.channels < 1:
-            raise DecodeError(
-                f"headerless sound needs a sample rate and channels of 1 or more, got "
-                f"{self.sample_rate} Hz and {self.channels}"
-            )
+        as_rate("Raw: sample_rate", self.sample_rate)
+        as_whole("Raw: channels", self.channels, 1)
+        import soundfile
+
+        known = soundfile.available_subtypes("RAW")
+        if self.subtype not in known:
+            raise DecodeError(f"Raw: subtype is one of {', '.join(known)}, got {self.subtype!r}")
 
     def arguments(self) -> dict[str, Any]:
         """What soundfile calls them."""

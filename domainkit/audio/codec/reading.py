@@ -11,6 +11,7 @@ bit by bit. Whatever cannot seek is decoded from the start.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -33,6 +34,9 @@ _SOUGHT = frozenset(
         *("ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32", "IMA_ADPCM", "MS_ADPCM"),
     }
 )
+
+
+_RAW_NEEDS = re.compile(r"samplerate|channels|subtype|RAW")  # in what soundfile then says
 
 
 class Recording:
@@ -150,7 +154,10 @@ def failures_named(label: str) -> Iterator[None]:
         if str(error).startswith(label):
             raise
         raise DecodeError(f"{label}: {error}") from error
-    except TypeError as error:  # soundfile goes by the suffix .raw
+    except TypeError as error:
+        if not _RAW_NEEDS.search(str(error)):
+            raise
+        # soundfile goes by the suffix .raw
         raise DecodeError(
             f"{label}: headerless sound has to be told what it is: pass raw=Raw(sample_rate, "
             "channels, subtype) of domainkit.audio"

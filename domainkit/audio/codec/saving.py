@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import shutil
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from domainkit.audio.codec.arguments import as_rate
 from domainkit.audio.codec.formats import stored_as
 from domainkit.audio.codec.pcm import as_stored
 from domainkit.audio.codec.whole import reason
@@ -21,6 +23,9 @@ from domainkit.errors import DecodeError
 __all__ = ["save"]
 
 _BLOCK = 1 << 16
+_MOST_CHANNELS = 1024  # of libsndfile
+_COMPRESSED = ("FLAC", "MP3", "OGG")
+_MODES = ("CONSTANT", "AVERAGE", "VARIABLE")
 
 
 def save(
@@ -54,10 +59,12 @@ def save(
             16 bits for int16 and 24 for all else, and lossy formats their own.
         bits_per_sample: of "PCM_S", "PCM_U" or "PCM_F", or of the format's own integers.
         compression: 0 (least) to 1 (most) for FLAC, MP3, Ogg Vorbis and Opus.
-        bitrate_mode: "CONSTANT", "AVERAGE" or "VARIABLE", for MP3.
+        bitrate_mode: "CONSTANT", "AVERAGE" or "VARIABLE", for MP3; with a compression of 0.5 unless
+            another is given.
         channels_first: [C, T], else [T, C].
-        clip: numbers outside [-1, 1) are clipped, as WAV writers do; False makes them an error.
-            "FLOAT" and "DOUBLE" keep them.
+        clip: numbers outside [-1, 1) are clipped, as WAV writers do; False makes those beyond 1 an
+            error. Beyond 16, where integers were not scaled, they always are. "FLOAT" and "DOUBLE"
+            keep all.
 
     Raises:
         DecodeError: another shape or dtype, NaN or infinity, a format that does not exist or
@@ -72,6 +79,17 @@ def save(
         (tensor([[ 1, -2,  3]], dtype=torch.int16), 16000)
     """
     path = Path(file) if isinstance(file, str | PathLike) else None
+    if path is None and not callable(getattr(file, "write", None)):
+        raise DecodeError(
+            f"save takes a path or a writable binary file object, then the waveform; got "
+            f"{type(file).__name__}"
+        )
+    if not isinstance(waveform, torch.Tensor):
+        raise DecodeError(
+            f"save takes a waveform tensor [C, T], got {type(waveform).__name__}: "
+            "torch.as_tensor makes one of an array"
+        )
+    sample_rate = as_rate("sample_rate", sample_rate)
     kind, subtype = stored_as(path, format, encoding, bits_per_sample, waveform.dtype)
     label = str(path) if path else kind
     if waveform.ndim != 2:
@@ -79,32 +97,77 @@ def save(
             f"{label}: expected a waveform [C, T], got shape {tuple(waveform.shape)}: add the "
             "channel dimension with waveform[None]"
         )
+    if waveform.shape[0 if channels_first else 1] > _MOST_CHANNELS:
+        raise DecodeError(
+            f"{label}: {tuple(waveform.shape)} would be {waveform.shape[not channels_first]} "
+            f"channels: a waveform [T, C] needs channels_first=False, one [C, T] True"
+        )
+    if waveform.dtype in (torch.bfloat16, torch.float16):
+        waveform = waveform.float()
     samples = waveform.detach().cpu().numpy()
     samples = as_stored(samples.T if channels_first else samples, kind, subtype, clip, label)
-    options: dict[str, Any] = {"format": kind, "subtype": subtype}
-    if compression is not None:
-        if not 0 <= compression <= 1:
-            raise DecodeError(f"{label}: compression is in [0, 1], got {compression}")
-        options["compression_level"] = compression
-    if bitrate_mode is not None:
-        options["bitrate_mode"] = bitrate_mode
+    options = _options(kind, subtype, compression, bitrate_mode, label)
     if path is None:
         made = io.BytesIO()
         _write(made, samples, sample_rate, options, label)
         file.write(made.getvalue())  # type: ignore[union-attr]
         return
+    path = Path(os.path.realpath(path))  # a link stays, what it leads to is replaced
+    if path.exists() and not path.is_file():  # a pipe or a device
+        made = io.BytesIO()
+        _write(made, samples, sample_rate, options, label)
+        _put(path, made.getvalue())
+        return
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with beside.open("xb") as opened:
             _write(opened, samples, sample_rate, options, label)
+        if path.exists():
+            shutil.copymode(path, beside)
         os.replace(beside, path)
     except OSError as error:
-        raise DecodeError(
-            f"{path}: cannot be written: {error.strerror or error}. Check the folder and its rights"
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):  # it is gone where all went well
             beside.unlink()
+
+
+def _options(
+    kind: str, subtype: str, compression: float | None, bitrate_mode: str | None, label: str
+) -> dict[str, Any]:
+    """What soundfile calls them."""
+    options: dict[str, Any] = {"format": kind, "subtype": subtype}
+    if compression is not None:
+        if kind not in _COMPRESSED:
+            raise DecodeError(
+                f"{label}: {kind} has no compression to choose; {', '.join(_COMPRESSED)} have"
+            )
+        if not isinstance(compression, int | float) or not 0 <= compression <= 1:
+            raise DecodeError(f"{label}: compression is in [0, 1], got {compression!r}")
+        options["compression_level"] = compression
+    if bitrate_mode is not None:
+        if kind != "MP3" or bitrate_mode not in _MODES:
+            raise DecodeError(
+                f"{label}: bitrate_mode is {', '.join(map(repr, _MODES))} and for MP3, got "
+                f"{bitrate_mode!r} for {kind}"
+            )
+        options["bitrate_mode"] = bitrate_mode
+        options.setdefault("compression_level", 0.5)  # libsndfile forgets the mode without one
+    return options
+
+
+def _put(path: Path, data: bytes) -> None:
+    try:
+        with path.open("wb") as opened:
+            opened.write(data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> DecodeError:
+    return DecodeError(
+        f"{path}: cannot be written: {error.strerror or error}. Check the folder and its rights"
+    )
 
 
 def _write(

@@ -55,9 +55,9 @@ class Source:
 def open_source(file: AudioFile) -> Iterator[Source]:
     """Open what may be read from; what was opened here is closed, a caller's object stays open.
 
-    A file object is read from where it stands. One that cannot seek, or does not stand at its
-    beginning, is read into memory, and so is a member of an archive: a ``Member``, or a string
-    "archive.zip::name/in/it".
+    A file object is read from where it stands, and stands there again afterwards. One that cannot
+    seek, or does not stand at its beginning, is read into memory, and so is a member of an archive:
+    a ``Member``, or a string "archive.zip::name/in/it".
 
     Raises:
         DecodeError: it cannot be opened, or it is something else.
@@ -82,7 +82,13 @@ def open_source(file: AudioFile) -> Iterator[Source]:
             size = os.fstat(opened.fileno()).st_size
             yield Source(str(file), size, str(file), opened)
     else:
-        yield _object(file)
+        place = _place(file)
+        try:
+            yield _object(file)
+        finally:
+            if place is not None:
+                with suppress(OSError, ValueError):  # it may be closed by now
+                    file.seek(place)
 
 
 def _memory(data: bytes | bytearray | memoryview, label: str) -> Source:
@@ -108,6 +114,12 @@ def _object(file: Any) -> Source:
 
 
 def _at_its_start(file: Any) -> bool:
-    with suppress(AttributeError, OSError):
-        return bool(file.seekable()) and file.tell() == 0 and callable(file.readinto)
-    return False
+    return _place(file) == 0 and callable(getattr(file, "readinto", None))
+
+
+def _place(file: Any) -> int | None:
+    """Where a file object stands, if it can seek."""
+    with suppress(AttributeError, OSError, ValueError):
+        if file.seekable():
+            return int(file.tell())
+    return None

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from domainkit.audio.codec.arguments import as_whole
 from domainkit.audio.codec.loading import span
 from domainkit.audio.codec.raw import Raw
 from domainkit.audio.codec.reading import failures_named, open_recording
@@ -83,7 +84,8 @@ class AudioStream:
             self.close()
             raise StopIteration
         block = new if self._kept is None else np.concatenate([self._kept, new])
-        self._kept = block[len(block) - self._overlap :] if self._overlap else None
+        # a copy: the block is the caller's, who may write into it
+        self._kept = block[len(block) - self._overlap :].copy() if self._overlap else None
         return torch.from_numpy(np.ascontiguousarray(block.T))
 
     def close(self) -> None:
@@ -146,10 +148,10 @@ def stream(
         ...     print(blocks.sample_rate, [block.tolist() for block in blocks])
         8000 [[[0.0, 0.125, 0.25]], [[0.25, 0.375, 0.5]]]
     """
-    if frames_per_block < 1 or not 0 <= overlap < frames_per_block:
+    frames_per_block = as_whole("frames_per_block", frames_per_block, 1)
+    if not 0 <= as_whole("overlap", overlap, 0) < frames_per_block:
         raise DecodeError(
-            f"expected frames_per_block of 1 or more and an overlap in [0, frames_per_block), got "
-            f"{frames_per_block} and {overlap}"
+            f"expected an overlap in [0, frames_per_block), got {overlap} of {frames_per_block}"
         )
     if dtype not in (torch.float32, torch.int16):
         raise DecodeError(f"dtype is torch.float32 or torch.int16, got {dtype}")
@@ -157,8 +159,8 @@ def stream(
         file,
         frames_per_block,
         overlap,
-        start=frame_offset,
-        count=num_frames,
+        start=as_whole("frame_offset", frame_offset, 0),
+        count=as_whole("num_frames", num_frames, -1),
         dtype=dtype,
         partial=partial,
         raw=raw,

@@ -333,4 +333,4 @@ def _number(waveform: torch.Tensor, value: Any) -> torch.Tensor:
 
 
 def _row(waveform: torch.Tensor, values: Any) -> torch.Tensor:
-    return torch.stack([_number(waveform, value) for value in values]).to(waveform.dtype)
+    return torch.stack([_number(waveform, value) for value in values])

@@ -51,7 +51,7 @@ def lfilter(
     check_floating("lfilter", waveform)
     _check_filters(waveform, a_coeffs, b_coeffs, batching)
     many = a_coeffs.ndim == 2
-    a, b = (c.to(waveform).reshape(-1, c.shape[-1]) for c in (a_coeffs, b_coeffs))
+    a, b = (c.reshape(-1, c.shape[-1]).to(waveform.device) for c in (a_coeffs, b_coeffs))
     if many and not batching:
         waveform = waveform[..., None, :].expand(*waveform.shape[:-1], len(a), -1)
     if not waveform.numel():
@@ -64,6 +64,7 @@ def lfilter(
         sound, zeros, poles = (v.detach().contiguous().numpy() for v in (rows, b, a))
         done = _numba_recursion.whole(sound, zeros, poles, clamp)
         return torch.from_numpy(done).view(waveform.shape)
+    b, a = b.to(rows.dtype), a.to(rows.dtype)
     out: torch.Tensor = _Recursion.apply(_sums(rows, b), a[:, 1:])
     out = out.reshape(waveform.shape)
     return out.clamp(-1.0, 1.0) if clamp else out

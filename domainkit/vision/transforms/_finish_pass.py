@@ -51,7 +51,7 @@ class FinishPass(Fused):
                         f"Normalize with {len(step.mean)} means gets {channels} channels of "
                         f"{str(dtype).removeprefix('torch.')}"
                     )
-                if x.dtype == torch.uint8 and not how["scale"] and max(step.mean) <= 1:
+                if x.dtype == torch.uint8 and not how["scale"] and step.for_unit_range:
                     raise Unfit("Normalize gets levels where 0..1 seems meant")
                 step.check_range(x)
                 how |= {"mean": step.mean, "std": step.std}

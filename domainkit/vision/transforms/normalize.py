@@ -56,9 +56,14 @@ class Normalize(ImageTransform):
         object.__setattr__(self, "std", std)
 
     def check_range(self, x: torch.Tensor | Ragged) -> None:
-        """TransformError where the pictures are in 0..255 and ``mean`` is not."""
-        if max(self.mean) <= 1:
+        """TransformError where the pictures are in 0..255 and ``mean`` and ``std`` are for 0..1."""
+        if self.for_unit_range:
             check_unit_range(self, x)
+
+    @property
+    def for_unit_range(self) -> bool:
+        """Whether the numbers look like those of pictures in 0..1."""
+        return max(*self.mean, *self.std) <= 1
 
     def apply(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
         check_images(

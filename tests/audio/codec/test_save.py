@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import struct
 import subprocess
+import threading
 import wave
 from pathlib import Path
 
@@ -124,7 +126,7 @@ def test_headerless_sound_needs_to_be_told_what_it_is(tmp_path: Path, subtype: s
     assert info(file, raw=raw).num_frames == SPEECH.shape[1]
     with pytest.raises(DecodeError, match=r"a\.raw: .*raw=Raw"):
         load(file)
-    with pytest.raises(DecodeError, match="1 or more"):
+    with pytest.raises(DecodeError, match="sample_rate is a whole number >= 1"):
         Raw(0, 2, "PCM_16")
 
 
@@ -206,3 +208,53 @@ def test_a_minute_of_ogg_vorbis() -> None:
     file = io.BytesIO()
     save(file, torch.zeros(2, 44100 * 60, dtype=torch.int16), 44100, format="ogg")
     assert info(file.getvalue()).duration == 60
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and rights are those of POSIX")
+def test_what_a_path_stands_for_is_kept(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.wav", tmp_path / "link.wav"
+    target.write_bytes(b"old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    save(link, INTS, RATE)
+    assert link.is_symlink() and target.stat().st_mode & 0o777 == 0o600
+    assert torch.equal(load(target, dtype=torch.int16)[0], INTS)
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    came: list[bytes] = []
+    reader = threading.Thread(target=lambda: came.append(pipe.read_bytes()))
+    reader.start()
+    save(pipe, INTS, RATE)
+    reader.join(60)
+    assert pipe.is_fifo() and came == [target.read_bytes()]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.wav", "pipe.wav", "target.wav"]
+
+
+@pytest.mark.parametrize(
+    ("given", "how", "told"),
+    [
+        ((np.zeros((1, 9)), RATE), {}, "tensor .*got ndarray"),
+        ((torch.zeros(1, 9), 44100.7), {}, "sample_rate is a whole number"),
+        ((torch.zeros(1, 9), 0), {}, "sample_rate is a whole number >= 1, got 0"),
+        ((torch.zeros(48000, 2), RATE), {}, "48000 channels: a waveform .T, C. needs channels_fi"),
+        ((torch.full((1, 9), 9000.0), RATE), {"encoding": "PCM_16"}, "reaches 9000 where full"),
+        ((torch.zeros(1, 9).long(), RATE), {}, r"got int64: waveform\.to\(torch\.int16\)"),
+        ((torch.zeros(1, 9), RATE), {"compression": 0.5}, "WAV has no compression to choose"),
+        ((torch.zeros(1, 9), RATE), {"bitrate_mode": "VBR"}, "'VARIABLE' and for MP3, got 'VBR'"),
+    ],
+)
+def test_what_cannot_be_saved_is_told(tmp_path: Path, given, how, told) -> None:
+    with pytest.raises(DecodeError, match=told):
+        save(tmp_path / "a.wav", *given, **how)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(DecodeError, match="save takes a path"):
+        save(torch.zeros(1, 9), tmp_path / "a.wav", RATE)
+
+
+def test_the_bitrate_mode_is_kept() -> None:
+    made = {}
+    for mode in ("CONSTANT", "VARIABLE"):
+        file = io.BytesIO()
+        save(file, SPEECH, RATE, format="mp3", bitrate_mode=mode)
+        made[mode] = file.getvalue()
+    assert b"Info" in made["CONSTANT"][:200] and b"Xing" in made["VARIABLE"][:200]

@@ -175,3 +175,23 @@ def test_frames_with_checksums_are_left_as_they_are(wholes) -> None:
     first, (last, length) = frames.places[0][0], frames.places[200]
     assert bytes(data[first : last + length]) in part
     assert before == 300_000 + frames.skipped - 529
+
+
+@pytest.mark.parametrize("blank", ["flags", "extension", "all"])
+def test_an_mp3_whose_tag_tells_little(blank: str) -> None:
+    data = bytearray(encoded("MP3", "MPEG_LAYER_III", 44100, seconds=10.0, **SMALL))
+    tag = max(data.find(b"Xing", 0, 200), data.find(b"Info", 0, 200))
+    assert tag > 0
+    frames = int.from_bytes(data[tag + 8 : tag + 12], "big")
+    if blank != "extension":
+        data[tag + 4 : tag + 8] = bytes(4)
+    if blank != "flags":
+        data[tag + 120 : tag + 150] = bytes(30)
+    given = bytes(data)
+    whole, rate = load(given)
+    told = info(given).num_frames
+    assert rate == 44100 and whole.shape[1] == told
+    assert 0 <= frames * 1152 - told <= 4 * 1152  # all frames, less what the encoder put around
+    assert torch.equal(decode_audio(given)[0], whole)
+    for first in (0, 500, 3000, 100_000):
+        assert torch.equal(load(given, first, 500)[0], whole[:, first : first + 500])

@@ -17,7 +17,7 @@ import torch
 from support.recordings import encoded
 
 from domainkit.archive import walk
-from domainkit.audio import info, load, stream
+from domainkit.audio import Raw, info, load, stream
 from domainkit.audio.codec import decode_audio
 from domainkit.cards import load_card
 from domainkit.errors import ArchiveError, DecodeError, MissingExtraError
@@ -118,7 +118,7 @@ def test_blocks_overlap() -> None:
     ints = torch.cat(list(stream(data, 7000, dtype=torch.int16)), 1)
     assert torch.equal(ints / 32768, whole)
     for frames, overlap in ((0, 0), (10, 10), (10, -1)):
-        with pytest.raises(DecodeError, match="frames_per_block"):
+        with pytest.raises(DecodeError, match=r"frames_per_block|overlap is a whole"):
             stream(data, frames, overlap)
 
 
@@ -139,14 +139,74 @@ def test_what_is_no_recording(file, message) -> None:
 
 def test_arguments_that_make_no_sense() -> None:
     data = encoded("WAV", "PCM_16")
-    with pytest.raises(DecodeError, match="0 or more and num_frames"):
+    with pytest.raises(DecodeError, match="frame_offset is a whole number >= 0, got -1"):
         load(data, -1)
-    with pytest.raises(DecodeError, match="num_frames -1 or more"):
+    with pytest.raises(DecodeError, match="num_frames is a whole number >= -1, got -2"):
         load(data, 0, -2)
     with pytest.raises(DecodeError, match=r"torch\.int16, got torch\.float64"):
         load(data, dtype=torch.float64)
-    with pytest.raises(DecodeError, match="1 Hz or more"):
+    with pytest.raises(DecodeError, match="sample_rate is a whole number >= 1, got 0"):
         load(data, sample_rate=0)
+    for wrong in ("16000", 16000.0, 10**12):
+        with pytest.raises(DecodeError, match="sample_rate"):
+            load(data, sample_rate=wrong)
+    for wrong in (100.5, None, "all"):
+        with pytest.raises(DecodeError, match="num_frames is a whole number"):
+            load(data, 0, wrong)
+    with pytest.raises(DecodeError, match="frames_per_block is a whole number"):
+        stream(data, 100.5)
+    with pytest.raises(DecodeError, match=r"subtype is one of PCM_S8.*got 'S16'"):
+        Raw(8000, 1, "S16")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_object_is_left_where_it_stood(tmp_path, name) -> None:
+    data = encoded(*KINDS[name], seconds=2.0)
+    whole, rate = decode_audio(data)
+    path = tmp_path / name
+    path.write_bytes(b"12345" + data)
+    for file, place in ((io.BytesIO(data), 0), (path.open("rb"), 5)):
+        with file:
+            file.seek(place)
+            about = info(file)
+            first, _ = load(file, 0, 1000)
+            again, _ = load(file)
+            blocks = list(stream(file, 5000))
+            assert file.tell() == place
+        assert (about.sample_rate, about.num_frames) == (rate, whole.shape[1])
+        assert torch.equal(first, whole[:, :1000]) and torch.equal(again, whole)
+        assert torch.equal(torch.cat(blocks, 1), whole)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_blocks_may_be_written_into(channels) -> None:
+    data = encoded("WAV", "PCM_16", channels=channels, seconds=0.5)
+    expected = [block.clone() for block in stream(data, 100, overlap=30)]
+    for block, truth in zip(stream(data, 100, overlap=30), expected, strict=True):
+        assert torch.equal(block, truth)
+        block.zero_()
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.8])
+@pytest.mark.parametrize("kind", ["WAV", "W64", "RF64", "AIFF", "AU"])
+def test_what_was_cut_off_is_no_recording(kind, kept) -> None:
+    data = encoded(kind, "PCM_16")
+    assert load(data)[0].shape[1] == info(data).num_frames
+    short = data[: int(len(data) * kept)]
+    for function in (load, decode_audio):
+        with pytest.raises(DecodeError, match="cut off"):
+            function(short)
+    left, _ = load(short, partial=True)
+    assert torch.equal(left, load(data)[0][:, : left.shape[1]]) and left.shape[1] > 1000
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000])
+def test_a_wav_from_a_pipe_is_whole(size) -> None:
+    data = bytearray(encoded("WAV", "PCM_16"))
+    whole, _ = load(bytes(data))
+    place = data.index(b"data") + 4
+    data[place : place + 4] = size.to_bytes(4, "little")
+    assert torch.equal(load(bytes(data))[0], whole)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])

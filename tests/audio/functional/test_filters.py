@@ -158,6 +158,19 @@ def test_what_wants_a_gradient_is_filtered_alike():
     assert bool(done[1, 100:].isnan().all()) and not bool(done[1, :100].isnan().any())
 
 
+def test_a_low_cut_off_is_exact_in_float32():
+    x = sound(2, 48000)
+    exact = F.lowpass_biquad(x, 48000, 20.0)
+    single = F.lowpass_biquad(x.float(), 48000, 20.0).double()
+    assert float((single - exact).abs().max()) < 1e-5 * float(exact.abs().max())
+
+
+def test_what_is_infinite_stays_in_its_place():
+    x = torch.tensor([math.inf, 0.0, 0.0])
+    assert F.lfilter(x, torch.tensor([1.0, -0.5]), torch.tensor([1.0, 0.0])).tolist()[0] == 1
+    assert F.biquad(x, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0).tolist()[0] == 1
+
+
 def test_emphasis_is_undone():
     x = sound(2, 300)
     done = F.preemphasis(x, 0.9)

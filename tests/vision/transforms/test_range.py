@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from support.pictures import photos, varied
+from torchvision.transforms.v2.functional import normalize
 
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
@@ -78,3 +79,14 @@ def test_nothing_to_look_at() -> None:
     T.ColorJitter(0.4)(LEVELS[:0])
     T.ColorJitter(0.4)(torch.zeros(2, 3, 0, 4))
     T.ColorJitter(0.4)(torch.full((1, 3, 4, 4), float("nan")))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"), [([0.0] * 3, [255.0] * 3), ([0.0], [500.0]), ([0.5] * 3, [2.0] * 3)]
+)
+def test_normalize_may_be_what_scales(mean, std):
+    whole = LEVELS.round()
+    expected = normalize(whole, mean * (3 // len(mean)), std * (3 // len(std)))
+    torch.testing.assert_close(T.Normalize(mean, std)(whole), expected)
+    both = T.Compose([T.ToDtype("float32"), T.Normalize(mean, std)])
+    torch.testing.assert_close(both(whole.to(torch.uint8)), expected)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import Lock
+from threading import RLock
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ __all__ = ["fresh", "room_like"]
 _WORTH = 1 << 20  # bytes; the memory allocator keeps smaller pieces itself
 _MOST = 1 << 28  # bytes that are watched, in use or not, per process
 _rooms: list[np.ndarray] = []  # oldest first
-_lock = Lock()
+_lock = RLock()  # a finalizer may run a transform within
 if hasattr(os, "register_at_fork"):  # not on Windows
     # else a child could get the lock as held by a thread that it does not have
     os.register_at_fork(
