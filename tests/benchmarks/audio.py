@@ -7,7 +7,7 @@ All peers work in one process and take turns, round by round, as the speed of a 
 minute to minute; a share is the median over the rounds of domainkit's time by a peer's in the same
 round: below 1, domainkit is quicker.
 
-The claims, with one thread, of torchaudio's time: biquad at most .15, room response at most .08.
+The aims, with one thread, of torchaudio's time: biquad at most .15, room response at most .08.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def biquad() -> Jobs:
 
 
 def room_response() -> Jobs:
-    """8 recordings of 10 s with a response of .8 s."""
-    x, response = sound(BATCH, RATE * SECONDS), sound(BATCH, 12923)
+    """8 recordings of 10 s with a response of half a second."""
+    x, response = sound(BATCH, RATE * SECONDS), sound(BATCH, 8000)
     jobs: Jobs = {"domainkit": lambda: F.fftconvolve(x, response)}
     try:
         import torchaudio.functional as theirs
