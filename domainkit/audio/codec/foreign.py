@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.audio.codec.pcm import to_int16
 from domainkit.audio.codec.source import Source
 from domainkit.errors import DecodeError, MissingExtraError
 
@@ -57,8 +58,6 @@ class Foreign:
 
     def read(self, count: int, dtype: str) -> np.ndarray:
         """The next samples [n, C], float32 or int16."""
-        from domainkit.audio.codec.sequential import to_int16
-
         part = self._samples[:, self._place : self._place + count].T
         self._place += len(part)
-        return part if dtype == "float32" else np.asarray(to_int16(part))
+        return part if dtype == "float32" else to_int16(part)

@@ -9,6 +9,7 @@ import torch
 
 from domainkit.audio.codec.arguments import as_rate, as_whole
 from domainkit.audio.codec.foreign import Foreign
+from domainkit.audio.codec.pcm import to_int16
 from domainkit.audio.codec.raw import Raw
 from domainkit.audio.codec.reading import Recording, failures_named, open_recording
 from domainkit.audio.codec.source import AudioFile
@@ -132,8 +133,6 @@ def _read(recording: Recording | Foreign, count: int, dtype: str) -> np.ndarray:
 
 def _resampled(samples: np.ndarray, rate: int, goal: int, dtype: torch.dtype) -> Any:
     import soxr
-
-    from domainkit.audio.codec.sequential import to_int16
 
     made = soxr.resample(samples, rate, goal, quality="HQ") if len(samples) else samples
     return to_int16(made) if dtype == torch.int16 else made

@@ -1,4 +1,4 @@
-"""A waveform's numbers as libsndfile is to store them, scaled and rounded here.
+"""A waveform's numbers as libsndfile is to store them, and as int16, scaled and rounded here.
 
 libsndfile scales floats by 32767 on the way out and by 32768 on the way in, and cuts bits off where
 it should round; so what it is handed is integers.
@@ -10,7 +10,7 @@ import numpy as np
 
 from domainkit.errors import DecodeError
 
-__all__ = ["as_stored"]
+__all__ = ["as_stored", "to_int16"]
 
 _BITS = {
     "PCM_S8": 8,
@@ -58,14 +58,15 @@ def as_stored(samples: np.ndarray, kind: str, subtype: str, clip: bool, label: s
     if subtype in _FLOATING:
         wide = samples if scale is None else samples / np.float64(scale)
         return np.ascontiguousarray(wide, _FLOATING[subtype])
-    if scale is None and len(samples) and np.abs(samples).max() > _FAR:
+    peak = np.abs(samples).max(initial=0.0) if scale is None else 0.0
+    if peak > _FAR:
         raise DecodeError(
-            f"{label}: the waveform reaches {np.abs(samples).max():.4g} where full scale is 1: "
+            f"{label}: the waveform reaches {peak:.4g} where full scale is 1: "
             "divide it by the full scale of its integers (int16: 32768), or store it as FLOAT"
         )
-    if scale is None and not clip and len(samples) and np.abs(samples).max() > 1:
+    if peak > 1 and not clip:
         raise DecodeError(
-            f"{label}: the waveform reaches {np.abs(samples).max():.4g} and {kind} {subtype} holds "
+            f"{label}: the waveform reaches {peak:.4g} and {kind} {subtype} holds "
             "[-1, 1): make it quieter, store it as FLOAT, or let it be clipped with clip=True"
         )
     if subtype in _LOSSY:
@@ -86,3 +87,9 @@ def _integers(samples: np.ndarray, scale: int | None, bits: int) -> np.ndarray:
     if bits == 16:
         return np.ascontiguousarray(numbers, np.int16)
     return np.ascontiguousarray(numbers << (32 - bits), np.int32)
+
+
+def to_int16(sound: np.ndarray) -> np.ndarray:
+    """Full scale 1.0 as 32768, rounded to the nearest (ties to even), clipped; NaN is 0."""
+    scaled = np.nan_to_num(np.rint(sound * 32768.0), posinf=32767, neginf=-32768)
+    return np.clip(scaled, -32768, 32767).astype(np.int16)

@@ -11,7 +11,6 @@ bit by bit. Whatever cannot seek is decoded from the start.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -21,6 +20,7 @@ import numpy as np
 from domainkit.audio.codec.damage import last_pages, promised_samples
 from domainkit.audio.codec.foreign import Foreign, is_foreign
 from domainkit.audio.codec.mp3 import Frames, has_info_frame, list_frames
+from domainkit.audio.codec.pcm import to_int16
 from domainkit.audio.codec.raw import Raw
 from domainkit.audio.codec.source import AudioFile, Source, open_source
 from domainkit.audio.codec.whole import UNKNOWN_FRAMES, reason
@@ -34,9 +34,6 @@ _SOUGHT = frozenset(
         *("ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32", "IMA_ADPCM", "MS_ADPCM"),
     }
 )
-
-
-_RAW_NEEDS = re.compile(r"samplerate|channels|subtype|RAW")  # in what soundfile then says
 
 
 class Recording:
@@ -65,7 +62,13 @@ class Recording:
                 if not partial:
                     raise
                 self.whole = False
-        self._sound: Any = self._open(source.target())
+        try:
+            self._sound: Any = self._open(source.target())
+        except TypeError as error:  # soundfile goes by the suffix .raw
+            raise DecodeError(
+                "headerless sound has to be told what it is: pass raw=Raw(sample_rate, channels, "
+                "subtype) of domainkit.audio"
+            ) from error
         sound = self._sound
         self.rate, self.channels = int(sound.samplerate), int(sound.channels)
         self.format, self.subtype = str(sound.format), str(sound.subtype)
@@ -113,8 +116,6 @@ class Recording:
     def read(self, count: int, dtype: str) -> np.ndarray:
         """The next samples [n, C]; fewer than ``count`` at the end or where the file is damaged."""
         if self._partial and self.format == "FLAC":  # the one that raises at damaged places
-            from domainkit.audio.codec.sequential import to_int16
-
             sound = self._sound.take_what_is_there(count)
             return np.asarray(sound if dtype == "float32" else to_int16(sound))
         return np.asarray(self._sound.take(count, dtype))
@@ -154,14 +155,6 @@ def failures_named(label: str) -> Iterator[None]:
         if str(error).startswith(label):
             raise
         raise DecodeError(f"{label}: {error}") from error
-    except TypeError as error:
-        if not _RAW_NEEDS.search(str(error)):
-            raise
-        # soundfile goes by the suffix .raw
-        raise DecodeError(
-            f"{label}: headerless sound has to be told what it is: pass raw=Raw(sample_rate, "
-            "channels, subtype) of domainkit.audio"
-        ) from error
     except (soundfile.SoundFileError, ValueError, OSError, OverflowError, MemoryError) as error:
         raise DecodeError(
             f"{label} cannot be decoded as a recording: {reason(error)} Fetch the file again, or "

@@ -108,28 +108,27 @@ def save(
     samples = as_stored(samples.T if channels_first else samples, kind, subtype, clip, label)
     options = _options(kind, subtype, compression, bitrate_mode, label)
     if path is None:
-        made = io.BytesIO()
-        _write(made, samples, sample_rate, options, label)
-        file.write(made.getvalue())  # type: ignore[union-attr]
+        file.write(_encoded(samples, sample_rate, options, label))  # type: ignore[union-attr]
         return
     path = Path(os.path.realpath(path))  # a link stays, what it leads to is replaced
-    if path.exists() and not path.is_file():  # a pipe or a device
-        made = io.BytesIO()
-        _write(made, samples, sample_rate, options, label)
-        _put(path, made.getvalue())
-        return
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with beside.open("xb") as opened:
-            _write(opened, samples, sample_rate, options, label)
-        if path.exists():
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
+        if path.exists() and not path.is_file():  # a pipe or a device
+            path.write_bytes(_encoded(samples, sample_rate, options, label))
+            return
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        try:
+            with beside.open("xb") as opened:
+                _write(opened, samples, sample_rate, options, label)
+            if path.exists():
+                shutil.copymode(path, beside)
+            os.replace(beside, path)
+        finally:
+            with suppress(OSError):  # it is gone where all went well
+                beside.unlink()
     except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        with suppress(OSError):  # it is gone where all went well
-            beside.unlink()
+        raise DecodeError(
+            f"{path}: cannot be written: {error.strerror or error}. Check the folder and its rights"
+        ) from error
 
 
 def _options(
@@ -156,18 +155,10 @@ def _options(
     return options
 
 
-def _put(path: Path, data: bytes) -> None:
-    try:
-        with path.open("wb") as opened:
-            opened.write(data)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> DecodeError:
-    return DecodeError(
-        f"{path}: cannot be written: {error.strerror or error}. Check the folder and its rights"
-    )
+def _encoded(samples: np.ndarray, rate: int, options: dict[str, Any], label: str) -> bytes:
+    made = io.BytesIO()
+    _write(made, samples, rate, options, label)
+    return made.getvalue()
 
 
 def _write(
@@ -178,7 +169,7 @@ def _write(
     from domainkit.audio.codec.sequential import Sequential
 
     try:
-        with Sequential(target, "w", int(rate), samples.shape[1], **options) as file:
+        with Sequential(target, "w", rate, samples.shape[1], **options) as file:
             # libvorbis keeps what it is given on the stack: a minute at once ends the process
             for start in range(0, len(samples), _BLOCK):
                 file.write(samples[start : start + _BLOCK])

@@ -6,10 +6,10 @@ remembers by that, and the next samples are wrong.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import soundfile
+
+from domainkit.audio.codec.pcm import to_int16
 
 __all__ = ["NARROW", "Sequential"]
 
@@ -60,9 +60,3 @@ class Sequential(soundfile.SoundFile):
             if not got:
                 return
             count -= got
-
-
-def to_int16(sound: np.ndarray) -> Any:
-    """Full scale 1.0 as 32768, rounded to the nearest (ties to even), clipped; NaN is 0."""
-    scaled = np.nan_to_num(np.rint(sound * 32768.0), posinf=32767, neginf=-32768)
-    return np.clip(scaled, -32768, 32767).astype(np.int16)

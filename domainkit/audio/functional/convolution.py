@@ -37,9 +37,7 @@ def fftconvolve(x: torch.Tensor, y: torch.Tensor, mode: str = "full") -> torch.T
         tensor([1., 3., 5., 3.])
     """
     _check("fftconvolve", x, y, mode)
-    n, m = x.shape[-1], y.shape[-1]
-    longer, shorter = (x, y) if n >= m else (y, x)
-    return _cut(_by_blocks(longer, shorter), mode, n, m)
+    return _cut(_by_blocks(*_by_length(x, y)), mode, x.shape[-1], y.shape[-1])
 
 
 def convolve(x: torch.Tensor, y: torch.Tensor, mode: str = "full") -> torch.Tensor:
@@ -52,16 +50,23 @@ def convolve(x: torch.Tensor, y: torch.Tensor, mode: str = "full") -> torch.Tens
         tensor([3., 5.])
     """
     _check("convolve", x, y, mode)
-    n, m = x.shape[-1], y.shape[-1]
-    longer, shorter = (x, y) if n >= m else (y, x)
-    if min(n, m) > _DIRECT:
-        return _cut(_by_blocks(longer, shorter), mode, n, m)
-    shape = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])
-    taps = shorter.expand(*shape, -1).reshape(-1, 1, shorter.shape[-1])
-    rows = longer.expand(*shape, -1).reshape(1, -1, longer.shape[-1])
-    edge = shorter.shape[-1] - 1
+    longer, shorter = _by_length(x, y)
+    whole = _by_sums if shorter.shape[-1] <= _DIRECT else _by_blocks
+    return _cut(whole(longer, shorter), mode, x.shape[-1], y.shape[-1])
+
+
+def _by_length(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return (x, y) if x.shape[-1] >= y.shape[-1] else (y, x)
+
+
+def _by_sums(x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+    """The full convolution of x [..., N] with the shorter h [..., M]."""
+    shape = torch.broadcast_shapes(x.shape[:-1], h.shape[:-1])
+    taps = h.expand(*shape, -1).reshape(-1, 1, h.shape[-1])
+    rows = x.expand(*shape, -1).reshape(1, -1, x.shape[-1])
+    edge = h.shape[-1] - 1
     out = torch.nn.functional.conv1d(rows, taps.flip(-1), padding=edge, groups=len(taps))
-    return _cut(out.view(*shape, -1), mode, n, m)
+    return out.view(*shape, -1)
 
 
 def _by_blocks(x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:

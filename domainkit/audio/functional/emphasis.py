@@ -34,12 +34,7 @@ def deemphasis(waveform: torch.Tensor, coeff: float = 0.97) -> torch.Tensor:
 
     torchaudio cuts the result to [-1, 1]; here it is what it was before, however loud.
 
-    Args:
-        waveform: floating [..., T].
-        coeff: in 0..1.
-
-    Raises:
-        TransformError: not a floating tensor.
+    Args and Raises are those of ``preemphasis``.
 
     Example:
         >>> deemphasis(preemphasis(torch.tensor([1.0, 1.0, 0.0])))

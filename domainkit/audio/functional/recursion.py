@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from domainkit.audio.functional import _numba_recursion
 from domainkit.audio.functional.checks import check_floating
 from domainkit.errors import TransformError
 
@@ -58,9 +59,8 @@ def lfilter(
         return waveform.clone()
     rows = waveform.reshape(-1, len(a), waveform.shape[-1])  # [R, N, T]
     b, a = b / a[:, :1], a / a[:, :1]
-    if _compiles(rows) and not (torch.is_grad_enabled() and _wanted(rows, a, b)):
-        from domainkit.audio.functional import _numba_recursion
-
+    wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (rows, a, b))
+    if _compiles(rows) and not wanted:
         sound, zeros, poles = (v.detach().contiguous().numpy() for v in (rows, b, a))
         done = _numba_recursion.whole(sound, zeros, poles, clamp)
         return torch.from_numpy(done).view(waveform.shape)
@@ -127,8 +127,6 @@ def _run(x: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
         return x.clone()
     if not _compiles(x):
         return _in_blocks(x, a)
-    from domainkit.audio.functional import _numba_recursion
-
     y = x.detach().clone(memory_format=torch.contiguous_format)
     whole = torch.nn.functional.pad(a.detach(), (1, 0), value=1.0)
     _numba_recursion.run(y.numpy(), whole.numpy())
@@ -137,10 +135,6 @@ def _run(x: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
 
 def _compiles(x: torch.Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-
-
-def _wanted(*tensors: torch.Tensor) -> bool:
-    return any(t.requires_grad for t in tensors)
 
 
 def _in_blocks(x: torch.Tensor, a: torch.Tensor) -> torch.Tensor:

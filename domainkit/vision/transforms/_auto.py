@@ -1,4 +1,4 @@
-"""What the automatic augmentations share: their operations, how strong these are, and the passes.
+"""What the automatic augmentations share: how strong their operations are, and the passes.
 
 An operation of its own per sample takes no loop over samples: of every slot the samples with a
 colour step are done as one ``Program``, those that are bent or moved by one ``warp``, those that
@@ -17,6 +17,7 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._auto_graph import slots_in_one_graph
+from domainkit.vision.transforms._auto_ops import AT, OPS, amounts_of, bends, codes_of, matrices
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import (
     PIXELS,
@@ -26,43 +27,21 @@ from domainkit.vision.transforms._images import (
     pixelwise,
     put_rows,
 )
-from domainkit.vision.transforms._program import Code, Program, run_program
+from domainkit.vision.transforms._program import Program, run_program
 from domainkit.vision.transforms._range import check_unit_range
 from domainkit.vision.transforms.kernels.warp import warp
 from domainkit.vision.transforms.sharpness import adjust_sharpness
 
 __all__ = [
-    "AT",
-    "CODES",
     "OPS",
     "Automatic",
     "Space",
-    "amounts_of",
     "as_fill",
     "chances",
     "check_warp",
-    "matrices",
     "run_slots",
     "strengths",
 ]
-
-OPS = (
-    *("Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"),
-    *("Brightness", "Color", "Contrast", "Sharpness"),
-    *("Posterize", "Solarize", "AutoContrast", "Equalize", "Invert"),
-)
-AT = {name: number for number, name in enumerate(OPS)}
-CODES = {
-    "Brightness": Code.BRIGHTNESS,
-    "Color": Code.SATURATION,
-    "Contrast": Code.CONTRAST,
-    "Posterize": Code.POSTERIZE,
-    "Solarize": Code.SOLARIZE,
-    "AutoContrast": Code.AUTOCONTRAST,
-    "Equalize": Code.EQUALIZE,
-    "Invert": Code.INVERT,
-}
-_CODE = torch.tensor([int(CODES.get(name, Code.NONE)) for name in OPS])
 
 
 @dataclass(frozen=True)
@@ -155,12 +134,12 @@ def run_slots(
     bound = 255.0 if x.dtype == torch.uint8 else 1.0
     sizes = item_sizes(x)
     for op, value in zip(ops.T, values.T, strict=True):
-        codes, amounts = _CODE[op], amounts_of(op, value, bound)
+        codes, amounts = codes_of(op), amounts_of(op, value, bound)
         (rows,) = torch.nonzero(codes, as_tuple=True)
         if len(rows):
             program = Program(codes[rows, None], amounts[rows, None])
             pictures.put(rows, run_program(pictures.take(rows), program))
-        (rows,) = torch.nonzero((op >= AT["ShearX"]) & (op <= AT["Rotate"]), as_tuple=True)
+        (rows,) = torch.nonzero(bends(op), as_tuple=True)
         if len(rows):
             matrix = matrices(op[rows], value[rows], sizes[rows])
             moved = warp(pictures.take(rows), matrix, sizes[rows], interpolation, fill)
@@ -174,36 +153,6 @@ def run_slots(
 
 def _sharpened(x: torch.Tensor | Ragged, factor: torch.Tensor) -> torch.Tensor | Ragged:
     return pixelwise(x, lambda pictures, s: adjust_sharpness(pictures, factor[s]))
-
-
-def amounts_of(op: torch.Tensor, value: torch.Tensor, bound: float) -> torch.Tensor:
-    """float32 [B]: magnitudes as ``Program`` takes them."""
-    blends = (op >= AT["Brightness"]) & (op <= AT["Contrast"])
-    out = torch.where(blends, 1.0 + value, value)
-    return torch.where(op == AT["Solarize"], bound * value, out).to(torch.float32)
-
-
-def matrices(op: torch.Tensor, value: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-    """float64 [n, 3, 3]: from the output to the input, in continuous pixel coordinates."""
-    matrix = torch.eye(3, dtype=torch.float64, device=op.device).repeat(len(op), 1, 1)
-    # shears keep the upper left corner where it is
-    matrix[:, 0, 1] = torch.where(op == AT["ShearX"], value, 0.0)
-    matrix[:, 1, 0] = torch.where(op == AT["ShearY"], value, 0.0)
-    # shifts are whole pixels, cut towards 0
-    matrix[:, 0, 2] = torch.where(op == AT["TranslateX"], -value.trunc(), 0.0)
-    matrix[:, 1, 2] = torch.where(op == AT["TranslateY"], -value.trunc(), 0.0)
-    # turns are about the centre c, anticlockwise to the eye: p -> R (p - c) + c
-    turn = op == AT["Rotate"]
-    angle = torch.where(turn, value, 0.0).deg2rad()
-    cos, sin = angle.cos(), angle.sin()
-    y, x = (sizes.to(torch.float64) / 2).unbind(1)
-    rows = (
-        (torch.stack([cos, -sin, x - cos * x + sin * y], 1)),
-        (torch.stack([sin, cos, y - sin * x - cos * y], 1)),
-    )
-    for i, row in enumerate(rows):
-        matrix[:, i] = torch.where(turn[:, None], row, matrix[:, i])
-    return matrix
 
 
 class _Dense:

@@ -10,8 +10,16 @@ from typing import Any
 
 import torch
 
-from domainkit.vision.transforms._images import constants, sizes_in_graph
-from domainkit.vision.transforms._program import Code, Program, run_program_where
+from domainkit.vision.transforms._auto_ops import (
+    AT,
+    CODES,
+    amounts_of,
+    bends,
+    codes_of,
+    matrices,
+)
+from domainkit.vision.transforms._images import sizes_in_graph
+from domainkit.vision.transforms._program import Program, run_program_where
 from domainkit.vision.transforms.kernels.warp import sample_at, source_points
 from domainkit.vision.transforms.sharpness import adjust_sharpness
 
@@ -26,14 +34,10 @@ def slots_in_one_graph(
     fill: Any,
 ) -> torch.Tensor:
     """``run_slots`` for dense pictures; the same numbers, on the device of ``ops``."""
-    # here, because that file needs the definitions of this one
-    from domainkit.vision.transforms._auto import AT, CODES, OPS, amounts_of, matrices
-
     if len(x) == 0:
         return x
     bound = 255.0 if x.dtype == torch.uint8 else 1.0
     sizes, (height, width) = sizes_in_graph(x, ops), x.shape[2:]
-    codes = constants([int(CODES.get(name, Code.NONE)) for name in OPS], torch.int64, ops.device)
     kinds = tuple(int(code) for code in CODES.values())
 
     def rows(chosen: torch.Tensor) -> torch.Tensor:
@@ -41,11 +45,11 @@ def slots_in_one_graph(
 
     for slot in range(ops.shape[1]):
         op, value = ops[:, slot], values[:, slot]
-        program = Program(codes[op][:, None], amounts_of(op, value, bound)[:, None])
+        program = Program(codes_of(op)[:, None], amounts_of(op, value, bound)[:, None])
         out = run_program_where(x, program, kinds)
         matrix = matrices(op, value, sizes).to(x.device)
         moved = sample_at(x, source_points(matrix, height, width), interpolation, fill)
-        out = torch.where(rows((op >= AT["ShearX"]) & (op <= AT["Rotate"])), moved, out)
+        out = torch.where(rows(bends(op)), moved, out)
         sharp = op == AT["Sharpness"]
         factor = torch.where(sharp, 1.0 + value, 1.0).to(torch.float32)
         x = torch.where(rows(sharp), adjust_sharpness(x, factor.to(x.device)), out)

@@ -92,7 +92,7 @@ class WindowPass(Fused):
     """One window per picture, resampled straight into its place in the batch."""
 
     def fused(self, x: torch.Tensor | Ragged, draws: Draws) -> torch.Tensor | Ragged:
-        how = next((s for s in self.steps if resamples(s)), None)
+        how = self._how
         if how is None and x.device.type != "cpu":
             raise Unfit("a GPU copies pictures as quickly one step at a time")
         windows = self.windows(item_sizes(x), draws)
@@ -139,8 +139,12 @@ class WindowPass(Fused):
         windows = self.windows(torch.from_numpy(shapes[:, 1:]), draws)
         if windows is None:
             return None
-        how = next((s for s in self.steps if resamples(s)), None)
-        return _EachWindow(windows, how, int(shapes[0, 0]))
+        return _EachWindow(windows, self._how, int(shapes[0, 0]))
+
+    @property
+    def _how(self) -> Any:
+        """The step that resamples, or None."""
+        return next((step for step in self.steps if resamples(step)), None)
 
     def windows(self, sizes: torch.Tensor, draws: Draws) -> Windows | None:
         """The windows of pictures of these sizes; None where one reaches outside its picture."""

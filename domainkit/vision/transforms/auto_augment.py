@@ -13,7 +13,8 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms._auto import OPS, Automatic, chances, check_warp, strengths
+from domainkit.vision.transforms._auto import Automatic, chances, check_warp, strengths
+from domainkit.vision.transforms._auto_ops import OPS
 from domainkit.vision.transforms.rand_augment import SPACE
 
 __all__ = ["AutoAugment"]

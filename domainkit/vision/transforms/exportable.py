@@ -40,7 +40,8 @@ class Exportable(torch.nn.Module):
         The pictures; with ``labels``, the pictures and their labels.
 
     Exactness: as the pipeline called with ``Draws(seed, epoch, ids)``, within 1 level of uint8 per
-        resize, or 1e-5 of floating numbers.
+        resize, or 1e-5 of floating numbers. Steps behind a resize that work on whole levels
+        (posterising, equalising) may make more of such a level.
 
     Raises:
         TransformError: no ids for a random pipeline; what its steps raise.

@@ -26,6 +26,7 @@ from domainkit.vision.transforms._images import (
     check_images,
     item_sizes,
     join,
+    sizes_in_graph,
 )
 from domainkit.vision.transforms.kernels.window import resize_windows
 from domainkit.vision.transforms.resize import MODES, resize, resize_into
@@ -147,9 +148,7 @@ class RandomResizedCrop(Geometric):
 
         if min(x.shape[2:]) < 1:
             raise TransformError("RandomResizedCrop: a picture has no pixels")
-        ids = draws.ids
-        height, width = (torch.full_like(ids, side) for side in x.shape[2:])
-        boxes = self.boxes(torch.stack([height, width], 1), draws).to(x.device)
+        boxes = self.boxes(sizes_in_graph(x, draws.ids), draws).to(x.device)
         if self.interpolation.startswith("nearest"):
             middle = 0.5 if self.interpolation == "nearest-exact" else 0.0
             return windows_nearest(x, boxes, size, middle=middle)
