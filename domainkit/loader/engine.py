@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import Protocol
@@ -201,7 +201,11 @@ class _Job:
 
 
 class _Room:
-    """The bytes of batches that nobody has taken."""
+    """The bytes of batches that nobody has taken.
+
+    A batch that comes before earlier ones leaves room for them, as much each as it needs itself:
+    the next one to be given out does not wait, and would pass the limit otherwise.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -212,14 +216,11 @@ class _Room:
         self._usual = 0  # bytes of a finished batch, for those whose size is not known before
 
     def enter(self, job: _Job, nbytes: int) -> bool:
-        number = job.step.number
         with self._lock:
-            nbytes = nbytes or self._usual
-            if number > self._head and sum(self._held.values()) + nbytes > self._limit:
-                self._parked[number] = (job, nbytes)
-                return False
-            self._held[number] = nbytes
-            return True
+            self._parked[job.step.number] = (job, nbytes or self._usual)
+            fit = self._that_fit()
+        self._go_on(other for other in fit if other is not job)
+        return job in fit
 
     def resize(self, job: _Job, nbytes: int) -> None:
         with self._lock:
@@ -231,17 +232,27 @@ class _Room:
             self._parked.clear()
 
     def leave(self, job: _Job) -> None:
-        """A batch was taken: those that fit now go on, the earliest first."""
-        free = []
+        """A batch was taken: those that fit now go on."""
         with self._lock:
             self._head = job.step.number + 1
             self._held.pop(job.step.number, None)
-            for number in sorted(self._parked):
-                parked, nbytes = self._parked[number]
-                if number > self._head and sum(self._held.values()) + nbytes > self._limit:
-                    break
-                del self._parked[number]
-                self._held[number] = nbytes
-                free.append(parked)
-        for parked in free:
-            parked.run.submit(parked, parked.go_on)
+            fit = self._that_fit()
+        self._go_on(fit)
+
+    def _that_fit(self) -> list[_Job]:
+        """Let in whom there are bytes for, the earliest first."""
+        fit = []
+        for number, (job, nbytes) in sorted(self._parked.items()):
+            earlier = number - self._head - sum(held < number for held in self._held)
+            needed = sum(self._held.values()) + nbytes * (1 + earlier)
+            if number > self._head and needed > self._limit:
+                break
+            self._parked.pop(number, None)  # the collector may have cleared it just now
+            self._held[number] = nbytes
+            fit.append(job)
+        return fit
+
+    @staticmethod
+    def _go_on(jobs: Iterable[_Job]) -> None:
+        for job in jobs:
+            job.run.submit(job, job.go_on)

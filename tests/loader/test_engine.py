@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from domainkit.draws import Draws
 from domainkit.errors import DecodeError, StateError
 from domainkit.features import Audio, Image, Int, Text, Tokens
 from domainkit.loader import Loader
-from domainkit.loader.engine import Run
+from domainkit.loader.engine import Run, _Room
 from domainkit.loader.memory import Recycler
 from domainkit.loader.pool import Pool
 from domainkit.ragged import Ragged
@@ -140,6 +141,22 @@ def test_no_more_bytes_than_asked_for_are_under_way(pictures):
             assert idle.wait(GRACE)
             assert len(held) <= len(seen) // 2 + 2
         assert seen == list(range(N))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 1, 0), (1, 3, 0, 2)])
+def test_whichever_batch_is_read_first_the_bytes_suffice(order):
+    asked: list[int] = []
+    run = SimpleNamespace(submit=lambda job, task: asked.append(job.step.number))
+    jobs = [SimpleNamespace(step=SimpleNamespace(number=n), run=run, go_on=None) for n in range(4)]
+    room = _Room(100)
+    for number in order:
+        if room.enter(jobs[number], 50):
+            asked.append(number)
+    assert sorted(asked) == [0, 1]
+    room.leave(jobs[0])
+    assert sorted(asked) == [0, 1, 2]
+    room.leave(jobs[1])
+    assert sorted(asked) == [0, 1, 2, 3]
 
 
 def test_a_batch_above_the_limit_comes_alone(pictures):
