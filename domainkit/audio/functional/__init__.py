@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.noise import add_noise
     from domainkit.audio.functional.recursion import filtfilt, lfilter
     from domainkit.audio.functional.resampling import resample, speed
+    from domainkit.audio.functional.varispeed import vary_speed
 
 _HERE = "domainkit.audio.functional"
 _HOME = {  # public name -> the module that defines it
@@ -60,6 +61,7 @@ _HOME = {  # public name -> the module that defines it
     "riaa_biquad": "biquads",
     "speed": "resampling",
     "treble_biquad": "biquads",
+    "vary_speed": "varispeed",
 }
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "riaa_biquad",
     "speed",
     "treble_biquad",
+    "vary_speed",
 ]
 
 
