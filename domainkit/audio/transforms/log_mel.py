@@ -10,10 +10,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import torch
 
+from domainkit.audio.transforms._dense import features_from_dense
 from domainkit.audio.transforms.checks import check_waveforms
 from domainkit.audio.transforms.mel import mel_filters
 from domainkit.draws import Draws
@@ -135,11 +137,29 @@ class LogMel(Transform):
             return self._log_mel(self._frames(x[:, 0]))
         lengths = x.host_shapes[:, 1]
         self._check_length(int(lengths.min(initial=self.n_fft)))
-        frames = [self._frames(item[0]) for item in x]
-        if x.device.type != "cpu":  # few large launches there; on a CPU, an item stays in its cache
-            frames = [torch.cat(frames)]
-        features = torch.cat([self._log_mel(part) for part in frames])
-        return Ragged.from_shapes(features, 1 + lengths // self.hop_length)
+        counts = 1 + lengths // self.hop_length
+        if x.device.type != "cpu":  # a few large launches
+            return features_from_dense(self._log_mel(self._together(x)), counts)
+        # an item stays in a processor's cache
+        features = [self._log_mel(self._frames(item[0])) for item in x]
+        return Ragged.from_shapes(torch.cat(features) if features else x.values[:, None], counts)
+
+    def _together(self, x: Ragged) -> torch.Tensor:
+        """Items [1, T_i] -> a view [B, F, n_fft], each item padded in its own way."""
+        half, longest = self.n_fft // 2, int(x.host_shapes[:, 1].max(initial=0))
+        place = torch.arange(-half, longest + half, device=x.device)
+        lengths = x.lengths[:, None]
+        inside = (place >= 0) & (place < lengths)
+        last = (lengths - 1).clamp(min=0)
+        if self.pad_mode == "reflect":
+            place = place.abs()
+            place = torch.where(place > last, 2 * last - place, place)
+        # what is far behind an end is cut off, whatever it is
+        source = x.offsets[:-1, None] + torch.minimum(place.clamp(min=0), last).clamp(min=0)
+        rows = x.values[source.clamp(max=max(0, len(x.values) - 1))]
+        if self.pad_mode != "reflect":
+            rows = torch.where(inside, rows, 0)
+        return rows.unfold(-1, self.n_fft, self.hop_length)
 
     def _frames(self, x: torch.Tensor) -> torch.Tensor:
         """[..., T] -> a view [..., F, n_fft] of the padded signal."""
@@ -153,12 +173,18 @@ class LogMel(Transform):
         window = _window(self.n_fft, self._window_length, frames.device, frames.dtype)
         bank = mel_filters(self._design, frames.device, frames.dtype)
         parts: Sequence[torch.Tensor] = [frames]
-        if frames.device.type == "cpu":
+        if frames.device.type == "cpu" and not torch.compiler.is_compiling():
             others = max(1, frames.numel() // max(1, frames.shape[-2]))
             parts = frames.split(max(1, BLOCK // others), dim=-2)
         bands = []
         for part in parts:
-            spectrum = torch.view_as_real(torch.fft.rfft(part * window))
+            transformed = torch.fft.rfft(part * window)
+            if self._in_triton(transformed):
+                from domainkit.audio.transforms._triton_log_mel import log_mel_triton
+
+                bands.append(log_mel_triton(transformed, bank, self.floor, self.power))
+                continue
+            spectrum = torch.view_as_real(transformed)
             energy = spectrum.square().sum(-1)
             if self.power != 2.0:
                 # the derivative of a root at 0 is infinite: silence must not give NaN gradients
@@ -166,6 +192,17 @@ class LogMel(Transform):
                 energy = energy.clamp(min=tiny) ** (self.power / 2.0)
             bands.append((energy @ bank).clamp(min=self.floor).log())
         return torch.cat(bands, dim=-2)
+
+    def _in_triton(self, spectrum: torch.Tensor) -> bool:
+        """Whether the kernel does the rest; it has no gradient, and stays out of graphs."""
+        return (
+            spectrum.is_cuda
+            and spectrum.dtype == torch.complex64
+            and self.power in (1.0, 2.0)
+            and not (spectrum.requires_grad and torch.is_grad_enabled())
+            and not torch.compiler.is_compiling()
+            and find_spec("triton") is not None
+        )
 
     @property
     def _window_length(self) -> int:
@@ -191,8 +228,15 @@ class LogMel(Transform):
             )
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result
 def _window(n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    return _made_window(n_fft, win_length, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made_window(
+    n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype
+) -> torch.Tensor:
     """The periodic Hann window in the middle of n_fft samples, as ``torch.stft`` places it."""
     with torch.inference_mode(False):  # a cached inference tensor could not be trained through
         window = torch.hann_window(win_length, dtype=torch.float64)

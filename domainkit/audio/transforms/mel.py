@@ -31,7 +31,7 @@ def mel_peaks(n_mels: int, f_min: float, f_max: float, mel_scale: str) -> np.nda
     return _to_hz(np.linspace(low, high, n_mels + 2), mel_scale)
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result  # numpy's numbers are constants of a graph
 def mel_filters(
     design: tuple[int, int, int, float, float, str, str],
     device: torch.device,
@@ -43,6 +43,15 @@ def mel_filters(
         design: sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm, as ``LogMel`` has them.
         device, dtype: of the bank; it is computed in float64 on the host and kept.
     """
+    return _made(design, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made(
+    design: tuple[int, int, int, float, float, str, str],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> torch.Tensor:
     sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm = design
     bins = np.arange(n_fft // 2 + 1)[:, None] * (sample_rate / n_fft)
     corners = mel_peaks(n_mels, f_min, f_max, mel_scale)
