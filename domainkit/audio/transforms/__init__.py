@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from domainkit.audio.transforms.mono import Mono
     from domainkit.audio.transforms.resample import Resample
     from domainkit.audio.transforms.spec_augment import SpecAugment
+    from domainkit.audio.transforms.speed import RandomSpeed, Speed, SpeedPerturbation
     from domainkit.audio.transforms.standardize import Standardize
     from domainkit.transform import Compose
 
@@ -25,8 +26,11 @@ _HOME = {  # public name -> the module that defines it
     "LogMel": f"{_HERE}.log_mel",
     "Mono": f"{_HERE}.mono",
     "RandomGain": f"{_HERE}.gain",
+    "RandomSpeed": f"{_HERE}.speed",
     "Resample": f"{_HERE}.resample",
     "SpecAugment": f"{_HERE}.spec_augment",
+    "Speed": f"{_HERE}.speed",
+    "SpeedPerturbation": f"{_HERE}.speed",
     "Standardize": f"{_HERE}.standardize",
 }
 
@@ -36,8 +40,11 @@ __all__ = [
     "LogMel",
     "Mono",
     "RandomGain",
+    "RandomSpeed",
     "Resample",
     "SpecAugment",
+    "Speed",
+    "SpeedPerturbation",
     "Standardize",
 ]
 
