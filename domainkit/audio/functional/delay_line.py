@@ -31,8 +31,8 @@ def feed_back(
     wanted = torch.is_grad_enabled() and x.requires_grad
     if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not wanted:
         sound = x.detach().contiguous().numpy()
-        given = (v.contiguous().numpy() for v in (delays, weights))
-        return torch.from_numpy(_numba_delay_line.run(sound, *given, gain))
+        whole, shares = delays.contiguous().numpy(), weights.contiguous().numpy()
+        return torch.from_numpy(_numba_delay_line.run(sound, whole, shares, gain))
     return _in_blocks(x, delays, weights.to(x.dtype) * gain)
 
 

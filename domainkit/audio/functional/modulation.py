@@ -126,13 +126,13 @@ def phaser(  # noqa: PLR0917  # torchaudio's arguments
     delays = torch.from_numpy(longest + 1 - whole).to(waveform.device)[None, None]
     weights = torch.ones(1, 1, length, dtype=torch.float64, device=waveform.device)
     rows = waveform.reshape(-1, 1, length) * gain_in
-    return (feed_back(rows, delays, weights, decay) * gain_out).clamp(-1.0, 1.0).view(
-        waveform.shape
+    return (
+        (feed_back(rows, delays, weights, decay) * gain_out).clamp(-1.0, 1.0).view(waveform.shape)
     )
 
 
 def _wave(size: int, low: float, high: float, phase: float, sinusoidal: bool) -> np.ndarray:
-    """One period of a wave from ``low`` to ``high``, ``size`` numbers, as SoX tabulates it (float32)."""
+    """One period of a wave from ``low`` to ``high``, ``size`` float32 numbers: SoX's table."""
     offset = int(phase / math.pi / 2 * size + 0.5)
     turn = (np.arange(size) + offset) % size / size
     if sinusoidal:

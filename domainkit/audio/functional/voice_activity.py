@@ -66,7 +66,7 @@ class VoiceActivity:
         """
         with torch.no_grad():
             measures = self._measures(x.detach())  # [B, C, M]
-            rows, _, count = measures.shape
+            count = measures.shape[-1]
             if not count:
                 return lengths.clone()
             number = torch.arange(count, device=x.device)
@@ -132,9 +132,7 @@ class VoiceActivity:
         hann = _hann(self._window, x) * (2 / math.sqrt(self._window))
         low, high = self._bins
         spectra = torch.fft.rfft(windows * hann, self._transform)[..., low:high].abs()
-        clean = self._without_noise(spectra) * (
-            _hann(high - low, x) * (2 / math.sqrt(high - low))
-        )
+        clean = self._without_noise(spectra) * (_hann(high - low, x) * (2 / math.sqrt(high - low)))
         half = self._transform // 2
         placed = torch.nn.functional.pad(clean, (low, half - high))
         first, last = self._quefrencies

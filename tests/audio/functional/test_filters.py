@@ -181,7 +181,7 @@ def test_emphasis_is_undone():
     assert float(F.deemphasis(x).abs().max()) > 1
 
 
-@pytest.mark.parametrize("name", sorted(F.__all__))
+@pytest.mark.parametrize("name", sorted(set(F.__all__) & set(dir(torchaudio.functional))))
 def test_arguments_are_torchaudios(name):
     mine, theirs = (inspect.signature(getattr(m, name)) for m in (F, torchaudio.functional))
     pairs = [[(p.name, p.default) for p in s.parameters.values()] for s in (mine, theirs)]
