@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         riaa_biquad,
         treble_biquad,
     )
+    from domainkit.audio.functional.coding import apply_codec
     from domainkit.audio.functional.convolution import convolve, fftconvolve
     from domainkit.audio.functional.decibels import DB_to_amplitude, amplitude_to_DB, gain
     from domainkit.audio.functional.dithering import dither
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.program_loudness import loudness, loudness_r128, true_peak
     from domainkit.audio.functional.recursion import filtfilt, lfilter
     from domainkit.audio.functional.resampling import resample, speed
+    from domainkit.audio.functional.room_acoustics import simulate_rir_ism
     from domainkit.audio.functional.shaping import contrast, dcshift, overdrive
     from domainkit.audio.functional.varispeed import vary_speed
     from domainkit.audio.functional.voice_activity import vad
@@ -44,6 +46,7 @@ _HOME = {  # public name -> the module that defines it
     "add_noise": "noise",
     "allpass_biquad": "biquads",
     "amplitude_to_DB": "decibels",
+    "apply_codec": "coding",
     "band_biquad": "biquads",
     "bandpass_biquad": "biquads",
     "bandreject_biquad": "biquads",
@@ -72,6 +75,7 @@ _HOME = {  # public name -> the module that defines it
     "preemphasis": "emphasis",
     "resample": "resampling",
     "riaa_biquad": "biquads",
+    "simulate_rir_ism": "room_acoustics",
     "speed": "resampling",
     "treble_biquad": "biquads",
     "true_peak": "program_loudness",
@@ -84,6 +88,7 @@ __all__ = [
     "add_noise",
     "allpass_biquad",
     "amplitude_to_DB",
+    "apply_codec",
     "band_biquad",
     "bandpass_biquad",
     "bandreject_biquad",
@@ -112,6 +117,7 @@ __all__ = [
     "preemphasis",
     "resample",
     "riaa_biquad",
+    "simulate_rir_ism",
     "speed",
     "treble_biquad",
     "true_peak",
