@@ -10,9 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from domainkit.audio.transforms.crop import CenterCrop, RandomCrop
+    from domainkit.audio.transforms.filter import RandomFilter
     from domainkit.audio.transforms.gain import Gain, RandomGain
     from domainkit.audio.transforms.log_mel import LogMel
+    from domainkit.audio.transforms.mix import MixUp, SpecCutMix
     from domainkit.audio.transforms.mono import Mono
+    from domainkit.audio.transforms.noise import RandomNoise
     from domainkit.audio.transforms.resample import Resample
     from domainkit.audio.transforms.spec_augment import SpecAugment
     from domainkit.audio.transforms.speed import RandomSpeed, Speed, SpeedPerturbation
@@ -21,28 +25,40 @@ if TYPE_CHECKING:
 
 _HERE = "domainkit.audio.transforms"
 _HOME = {  # public name -> the module that defines it
+    "CenterCrop": f"{_HERE}.crop",
     "Compose": "domainkit.transform",
     "Gain": f"{_HERE}.gain",
     "LogMel": f"{_HERE}.log_mel",
+    "MixUp": f"{_HERE}.mix",
     "Mono": f"{_HERE}.mono",
+    "RandomCrop": f"{_HERE}.crop",
+    "RandomFilter": f"{_HERE}.filter",
     "RandomGain": f"{_HERE}.gain",
+    "RandomNoise": f"{_HERE}.noise",
     "RandomSpeed": f"{_HERE}.speed",
     "Resample": f"{_HERE}.resample",
     "SpecAugment": f"{_HERE}.spec_augment",
+    "SpecCutMix": f"{_HERE}.mix",
     "Speed": f"{_HERE}.speed",
     "SpeedPerturbation": f"{_HERE}.speed",
     "Standardize": f"{_HERE}.standardize",
 }
 
 __all__ = [
+    "CenterCrop",
     "Compose",
     "Gain",
     "LogMel",
+    "MixUp",
     "Mono",
+    "RandomCrop",
+    "RandomFilter",
     "RandomGain",
+    "RandomNoise",
     "RandomSpeed",
     "Resample",
     "SpecAugment",
+    "SpecCutMix",
     "Speed",
     "SpeedPerturbation",
     "Standardize",

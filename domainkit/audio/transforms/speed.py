@@ -68,7 +68,7 @@ class SpeedPerturbation(WaveformTransform):
 
     Example:
         >>> _ = torch.manual_seed(0)
-        >>> SpeedPerturbation((0.9, 1.0, 1.1))(torch.ones(8, 1, 990)).lengths.unique().tolist()
+        >>> SpeedPerturbation((0.9, 1.0, 1.1))(torch.ones(50, 1, 990)).lengths.unique().tolist()
         [900, 990, 1100]
     """
 
