@@ -24,14 +24,21 @@ if TYPE_CHECKING:
         riaa_biquad,
         treble_biquad,
     )
+    from domainkit.audio.functional.coding import apply_codec
     from domainkit.audio.functional.convolution import convolve, fftconvolve
     from domainkit.audio.functional.decibels import DB_to_amplitude, amplitude_to_DB, gain
+    from domainkit.audio.functional.dithering import dither
     from domainkit.audio.functional.emphasis import deemphasis, preemphasis
+    from domainkit.audio.functional.modulation import flanger, phaser
     from domainkit.audio.functional.mu_law import mu_law_decoding, mu_law_encoding
     from domainkit.audio.functional.noise import add_noise
+    from domainkit.audio.functional.program_loudness import loudness, loudness_r128, true_peak
     from domainkit.audio.functional.recursion import filtfilt, lfilter
     from domainkit.audio.functional.resampling import resample, speed
+    from domainkit.audio.functional.room_acoustics import simulate_rir_ism
+    from domainkit.audio.functional.shaping import contrast, dcshift, overdrive
     from domainkit.audio.functional.varispeed import vary_speed
+    from domainkit.audio.functional.voice_activity import vad
 
 _HERE = "domainkit.audio.functional"
 _HOME = {  # public name -> the module that defines it
@@ -39,28 +46,40 @@ _HOME = {  # public name -> the module that defines it
     "add_noise": "noise",
     "allpass_biquad": "biquads",
     "amplitude_to_DB": "decibels",
+    "apply_codec": "coding",
     "band_biquad": "biquads",
     "bandpass_biquad": "biquads",
     "bandreject_biquad": "biquads",
     "bass_biquad": "biquads",
     "biquad": "biquads",
+    "contrast": "shaping",
     "convolve": "convolution",
+    "dcshift": "shaping",
     "deemph_biquad": "biquads",
     "deemphasis": "emphasis",
+    "dither": "dithering",
     "equalizer_biquad": "biquads",
     "fftconvolve": "convolution",
     "filtfilt": "recursion",
+    "flanger": "modulation",
     "gain": "decibels",
     "highpass_biquad": "biquads",
     "lfilter": "recursion",
+    "loudness": "program_loudness",
+    "loudness_r128": "program_loudness",
     "lowpass_biquad": "biquads",
     "mu_law_decoding": "mu_law",
     "mu_law_encoding": "mu_law",
+    "overdrive": "shaping",
+    "phaser": "modulation",
     "preemphasis": "emphasis",
     "resample": "resampling",
     "riaa_biquad": "biquads",
+    "simulate_rir_ism": "room_acoustics",
     "speed": "resampling",
     "treble_biquad": "biquads",
+    "true_peak": "program_loudness",
+    "vad": "voice_activity",
     "vary_speed": "varispeed",
 }
 
@@ -69,28 +88,40 @@ __all__ = [
     "add_noise",
     "allpass_biquad",
     "amplitude_to_DB",
+    "apply_codec",
     "band_biquad",
     "bandpass_biquad",
     "bandreject_biquad",
     "bass_biquad",
     "biquad",
+    "contrast",
     "convolve",
+    "dcshift",
     "deemph_biquad",
     "deemphasis",
+    "dither",
     "equalizer_biquad",
     "fftconvolve",
     "filtfilt",
+    "flanger",
     "gain",
     "highpass_biquad",
     "lfilter",
+    "loudness",
+    "loudness_r128",
     "lowpass_biquad",
     "mu_law_decoding",
     "mu_law_encoding",
+    "overdrive",
+    "phaser",
     "preemphasis",
     "resample",
     "riaa_biquad",
+    "simulate_rir_ism",
     "speed",
     "treble_biquad",
+    "true_peak",
+    "vad",
     "vary_speed",
 ]
 
