@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from domainkit.audio.functional.alignment import TokenSpan, forced_align, merge_tokens
     from domainkit.audio.functional.biquads import (
         allpass_biquad,
         band_biquad,
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
     )
     from domainkit.audio.functional.convolution import convolve, fftconvolve
     from domainkit.audio.functional.decibels import DB_to_amplitude, amplitude_to_DB, gain
+    from domainkit.audio.functional.distances import edit_distance, frechet_distance
     from domainkit.audio.functional.emphasis import deemphasis, preemphasis
     from domainkit.audio.functional.mu_law import mu_law_decoding, mu_law_encoding
     from domainkit.audio.functional.noise import add_noise
     from domainkit.audio.functional.recursion import filtfilt, lfilter
     from domainkit.audio.functional.resampling import resample, speed
+    from domainkit.audio.functional.transducer import rnnt_loss
 
 _HERE = "domainkit.audio.functional"
 _HOME = {  # public name -> the module that defines it
     "DB_to_amplitude": "decibels",
+    "TokenSpan": "alignment",
     "add_noise": "noise",
     "allpass_biquad": "biquads",
     "amplitude_to_DB": "decibels",
@@ -46,24 +50,30 @@ _HOME = {  # public name -> the module that defines it
     "convolve": "convolution",
     "deemph_biquad": "biquads",
     "deemphasis": "emphasis",
+    "edit_distance": "distances",
     "equalizer_biquad": "biquads",
     "fftconvolve": "convolution",
     "filtfilt": "recursion",
+    "forced_align": "alignment",
+    "frechet_distance": "distances",
     "gain": "decibels",
     "highpass_biquad": "biquads",
     "lfilter": "recursion",
     "lowpass_biquad": "biquads",
+    "merge_tokens": "alignment",
     "mu_law_decoding": "mu_law",
     "mu_law_encoding": "mu_law",
     "preemphasis": "emphasis",
     "resample": "resampling",
     "riaa_biquad": "biquads",
+    "rnnt_loss": "transducer",
     "speed": "resampling",
     "treble_biquad": "biquads",
 }
 
 __all__ = [
     "DB_to_amplitude",
+    "TokenSpan",
     "add_noise",
     "allpass_biquad",
     "amplitude_to_DB",
@@ -75,18 +85,23 @@ __all__ = [
     "convolve",
     "deemph_biquad",
     "deemphasis",
+    "edit_distance",
     "equalizer_biquad",
     "fftconvolve",
     "filtfilt",
+    "forced_align",
+    "frechet_distance",
     "gain",
     "highpass_biquad",
     "lfilter",
     "lowpass_biquad",
+    "merge_tokens",
     "mu_law_decoding",
     "mu_law_encoding",
     "preemphasis",
     "resample",
     "riaa_biquad",
+    "rnnt_loss",
     "speed",
     "treble_biquad",
 ]
