@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from domainkit.audio.functional.alignment import TokenSpan, forced_align, merge_tokens
     from domainkit.audio.functional.biquads import (
         allpass_biquad,
         band_biquad,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.convolution import convolve, fftconvolve
     from domainkit.audio.functional.decibels import DB_to_amplitude, amplitude_to_DB, gain
     from domainkit.audio.functional.dithering import dither
+    from domainkit.audio.functional.distances import edit_distance, frechet_distance
     from domainkit.audio.functional.emphasis import deemphasis, preemphasis
     from domainkit.audio.functional.modulation import flanger, phaser
     from domainkit.audio.functional.mu_law import mu_law_decoding, mu_law_encoding
@@ -39,10 +41,12 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.shaping import contrast, dcshift, overdrive
     from domainkit.audio.functional.varispeed import vary_speed
     from domainkit.audio.functional.voice_activity import vad
+    from domainkit.audio.functional.transducer import rnnt_loss
 
 _HERE = "domainkit.audio.functional"
 _HOME = {  # public name -> the module that defines it
     "DB_to_amplitude": "decibels",
+    "TokenSpan": "alignment",
     "add_noise": "noise",
     "allpass_biquad": "biquads",
     "amplitude_to_DB": "decibels",
@@ -62,12 +66,19 @@ _HOME = {  # public name -> the module that defines it
     "fftconvolve": "convolution",
     "filtfilt": "recursion",
     "flanger": "modulation",
+    "edit_distance": "distances",
+    "equalizer_biquad": "biquads",
+    "fftconvolve": "convolution",
+    "filtfilt": "recursion",
+    "forced_align": "alignment",
+    "frechet_distance": "distances",
     "gain": "decibels",
     "highpass_biquad": "biquads",
     "lfilter": "recursion",
     "loudness": "program_loudness",
     "loudness_r128": "program_loudness",
     "lowpass_biquad": "biquads",
+    "merge_tokens": "alignment",
     "mu_law_decoding": "mu_law",
     "mu_law_encoding": "mu_law",
     "overdrive": "shaping",
@@ -76,6 +87,7 @@ _HOME = {  # public name -> the module that defines it
     "resample": "resampling",
     "riaa_biquad": "biquads",
     "simulate_rir_ism": "room_acoustics",
+    "rnnt_loss": "transducer",
     "speed": "resampling",
     "treble_biquad": "biquads",
     "true_peak": "program_loudness",
@@ -85,6 +97,7 @@ _HOME = {  # public name -> the module that defines it
 
 __all__ = [
     "DB_to_amplitude",
+    "TokenSpan",
     "add_noise",
     "allpass_biquad",
     "amplitude_to_DB",
@@ -104,12 +117,19 @@ __all__ = [
     "fftconvolve",
     "filtfilt",
     "flanger",
+    "edit_distance",
+    "equalizer_biquad",
+    "fftconvolve",
+    "filtfilt",
+    "forced_align",
+    "frechet_distance",
     "gain",
     "highpass_biquad",
     "lfilter",
     "loudness",
     "loudness_r128",
     "lowpass_biquad",
+    "merge_tokens",
     "mu_law_decoding",
     "mu_law_encoding",
     "overdrive",
@@ -118,6 +138,7 @@ __all__ = [
     "resample",
     "riaa_biquad",
     "simulate_rir_ism",
+    "rnnt_loss",
     "speed",
     "treble_biquad",
     "true_peak",
