@@ -26,10 +26,21 @@ if TYPE_CHECKING:
     )
     from domainkit.audio.functional.convolution import convolve, fftconvolve
     from domainkit.audio.functional.decibels import DB_to_amplitude, amplitude_to_DB, gain
+    from domainkit.audio.functional.deltas import compute_deltas
     from domainkit.audio.functional.emphasis import deemphasis, preemphasis
+    from domainkit.audio.functional.filter_banks import create_dct, linear_fbanks, melscale_fbanks
+    from domainkit.audio.functional.masking import mask_along_axis, mask_along_axis_iid
+    from domainkit.audio.functional.moving_mean import sliding_window_cmn
     from domainkit.audio.functional.mu_law import mu_law_decoding, mu_law_encoding
     from domainkit.audio.functional.noise import add_noise
+    from domainkit.audio.functional.phases import griffinlim, phase_vocoder
+    from domainkit.audio.functional.pitch import detect_pitch_frequency
     from domainkit.audio.functional.recursion import filtfilt, lfilter
+    from domainkit.audio.functional.spectra import (
+        inverse_spectrogram,
+        spectral_centroid,
+        spectrogram,
+    )
 
 _HERE = "domainkit.audio.functional"
 _HOME = {  # public name -> the module that defines it
@@ -42,20 +53,33 @@ _HOME = {  # public name -> the module that defines it
     "bandreject_biquad": "biquads",
     "bass_biquad": "biquads",
     "biquad": "biquads",
+    "compute_deltas": "deltas",
     "convolve": "convolution",
+    "create_dct": "filter_banks",
     "deemph_biquad": "biquads",
     "deemphasis": "emphasis",
+    "detect_pitch_frequency": "pitch",
     "equalizer_biquad": "biquads",
     "fftconvolve": "convolution",
     "filtfilt": "recursion",
     "gain": "decibels",
+    "griffinlim": "phases",
     "highpass_biquad": "biquads",
+    "inverse_spectrogram": "spectra",
     "lfilter": "recursion",
+    "linear_fbanks": "filter_banks",
     "lowpass_biquad": "biquads",
+    "mask_along_axis": "masking",
+    "mask_along_axis_iid": "masking",
+    "melscale_fbanks": "filter_banks",
     "mu_law_decoding": "mu_law",
     "mu_law_encoding": "mu_law",
+    "phase_vocoder": "phases",
     "preemphasis": "emphasis",
     "riaa_biquad": "biquads",
+    "sliding_window_cmn": "moving_mean",
+    "spectral_centroid": "spectra",
+    "spectrogram": "spectra",
     "treble_biquad": "biquads",
 }
 
@@ -69,20 +93,33 @@ __all__ = [
     "bandreject_biquad",
     "bass_biquad",
     "biquad",
+    "compute_deltas",
     "convolve",
+    "create_dct",
     "deemph_biquad",
     "deemphasis",
+    "detect_pitch_frequency",
     "equalizer_biquad",
     "fftconvolve",
     "filtfilt",
     "gain",
+    "griffinlim",
     "highpass_biquad",
+    "inverse_spectrogram",
     "lfilter",
+    "linear_fbanks",
     "lowpass_biquad",
+    "mask_along_axis",
+    "mask_along_axis_iid",
+    "melscale_fbanks",
     "mu_law_decoding",
     "mu_law_encoding",
+    "phase_vocoder",
     "preemphasis",
     "riaa_biquad",
+    "sliding_window_cmn",
+    "spectral_centroid",
+    "spectrogram",
     "treble_biquad",
 ]
 

@@ -7,15 +7,14 @@ Method: S. Davis and P. Mermelstein, 1980, up to the logarithm; the spectrum is 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
 
+from domainkit.audio.functional.framing import each_block, powers, signal_frames
 from domainkit.audio.transforms.checks import check_waveforms
-from domainkit.audio.transforms.mel import mel_filters
+from domainkit.audio.transforms.mel import hann_window, mel_filters
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
@@ -28,7 +27,6 @@ CHOICES = {
     "norm": ("none", "slaney"),
     "pad_mode": ("constant", "reflect"),
 }
-BLOCK = 1 << 18  # numbers of framed signal at a time on a CPU: 1 MiB of float32 stays in its cache
 
 
 @dataclass(frozen=True)
@@ -143,29 +141,18 @@ class LogMel(Transform):
 
     def _frames(self, x: torch.Tensor) -> torch.Tensor:
         """[..., T] -> a view [..., F, n_fft] of the padded signal."""
-        half = self.n_fft // 2
-        rows = torch.nn.functional.pad(torch.atleast_2d(x), (half, half), self.pad_mode)
-        rows = rows if x.ndim > 1 else rows[0]  # mirroring needs two dimensions at least
-        return rows.unfold(-1, self.n_fft, self.hop_length)
+        return signal_frames(x, self.n_fft, self.hop_length, self.pad_mode)
 
     def _log_mel(self, frames: torch.Tensor) -> torch.Tensor:
         """[..., F, n_fft] -> [..., F, n_mels]."""
-        window = _window(self.n_fft, self._window_length, frames.device, frames.dtype)
+        window = hann_window(self.n_fft, self._window_length, frames.device, frames.dtype)
         bank = mel_filters(self._design, frames.device, frames.dtype)
-        parts: Sequence[torch.Tensor] = [frames]
-        if frames.device.type == "cpu":
-            others = max(1, frames.numel() // max(1, frames.shape[-2]))
-            parts = frames.split(max(1, BLOCK // others), dim=-2)
-        bands = []
-        for part in parts:
-            spectrum = torch.view_as_real(torch.fft.rfft(part * window))
-            energy = spectrum.square().sum(-1)
-            if self.power != 2.0:
-                # the derivative of a root at 0 is infinite: silence must not give NaN gradients
-                tiny = torch.finfo(energy.dtype).tiny
-                energy = energy.clamp(min=tiny) ** (self.power / 2.0)
-            bands.append((energy @ bank).clamp(min=self.floor).log())
-        return torch.cat(bands, dim=-2)
+
+        def bands(part: torch.Tensor) -> torch.Tensor:
+            energy = powers(torch.fft.rfft(part * window), self.power)
+            return (energy @ bank).clamp(min=self.floor).log()
+
+        return each_block(frames, bands)
 
     @property
     def _window_length(self) -> int:
@@ -189,13 +176,3 @@ class LogMel(Transform):
                 f"LogMel with pad_mode='reflect' needs more than {half} samples, got {shortest}: "
                 "leave the sample out or use pad_mode='constant'"
             )
-
-
-@lru_cache(maxsize=32)
-def _window(n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """The periodic Hann window in the middle of n_fft samples, as ``torch.stft`` places it."""
-    with torch.inference_mode(False):  # a cached inference tensor could not be trained through
-        window = torch.hann_window(win_length, dtype=torch.float64)
-        left = (n_fft - win_length) // 2
-        padded = torch.nn.functional.pad(window, (left, n_fft - win_length - left))
-        return padded.to(device=device, dtype=dtype)
