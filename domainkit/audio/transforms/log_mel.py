@@ -7,17 +7,16 @@ Method: S. Davis and P. Mermelstein, 1980, up to the logarithm; the spectrum is 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import torch
 
+from domainkit.audio.functional.framing import each_block, powers, signal_frames
 from domainkit.audio.transforms._dense import features_from_dense
 from domainkit.audio.transforms.checks import check_waveforms
-from domainkit.audio.transforms.mel import mel_filters
+from domainkit.audio.transforms.mel import hann_window, mel_filters
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
@@ -30,7 +29,6 @@ CHOICES = {
     "norm": ("none", "slaney"),
     "pad_mode": ("constant", "reflect"),
 }
-BLOCK = 1 << 18  # numbers of framed signal at a time on a CPU: 1 MiB of float32 stays in its cache
 
 
 @dataclass(frozen=True)
@@ -163,35 +161,22 @@ class LogMel(Transform):
 
     def _frames(self, x: torch.Tensor) -> torch.Tensor:
         """[..., T] -> a view [..., F, n_fft] of the padded signal."""
-        half = self.n_fft // 2
-        rows = torch.nn.functional.pad(torch.atleast_2d(x), (half, half), self.pad_mode)
-        rows = rows if x.ndim > 1 else rows[0]  # mirroring needs two dimensions at least
-        return rows.unfold(-1, self.n_fft, self.hop_length)
+        return signal_frames(x, self.n_fft, self.hop_length, self.pad_mode)
 
     def _log_mel(self, frames: torch.Tensor) -> torch.Tensor:
         """[..., F, n_fft] -> [..., F, n_mels]."""
-        window = _window(self.n_fft, self._window_length, frames.device, frames.dtype)
+        window = hann_window(self.n_fft, self._window_length, frames.device, frames.dtype)
         bank = mel_filters(self._design, frames.device, frames.dtype)
-        parts: Sequence[torch.Tensor] = [frames]
-        if frames.device.type == "cpu" and not torch.compiler.is_compiling():
-            others = max(1, frames.numel() // max(1, frames.shape[-2]))
-            parts = frames.split(max(1, BLOCK // others), dim=-2)
-        bands = []
-        for part in parts:
-            transformed = torch.fft.rfft(part * window)
-            if self._in_triton(transformed):
+
+        def bands(part: torch.Tensor) -> torch.Tensor:
+            spectrum = torch.fft.rfft(part * window)
+            if self._in_triton(spectrum):
                 from domainkit.audio.transforms._triton_log_mel import log_mel_triton
 
-                bands.append(log_mel_triton(transformed, bank, self.floor, self.power))
-                continue
-            spectrum = torch.view_as_real(transformed)
-            energy = spectrum.square().sum(-1)
-            if self.power != 2.0:
-                # the derivative of a root at 0 is infinite: silence must not give NaN gradients
-                tiny = torch.finfo(energy.dtype).tiny
-                energy = energy.clamp(min=tiny) ** (self.power / 2.0)
-            bands.append((energy @ bank).clamp(min=self.floor).log())
-        return torch.cat(bands, dim=-2)
+                return log_mel_triton(spectrum, bank, self.floor, self.power)
+            return (powers(spectrum, self.power) @ bank).clamp(min=self.floor).log()
+
+        return each_block(frames, bands)
 
     def _in_triton(self, spectrum: torch.Tensor) -> bool:
         """Whether the kernel does the rest; it has no gradient, and stays out of graphs."""
@@ -226,20 +211,3 @@ class LogMel(Transform):
                 f"LogMel with pad_mode='reflect' needs more than {half} samples, got {shortest}: "
                 "leave the sample out or use pad_mode='constant'"
             )
-
-
-@torch.compiler.assume_constant_result
-def _window(n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    return _made_window(n_fft, win_length, device, dtype)
-
-
-@lru_cache(maxsize=32)
-def _made_window(
-    n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype
-) -> torch.Tensor:
-    """The periodic Hann window in the middle of n_fft samples, as ``torch.stft`` places it."""
-    with torch.inference_mode(False):  # a cached inference tensor could not be trained through
-        window = torch.hann_window(win_length, dtype=torch.float64)
-        left = (n_fft - win_length) // 2
-        padded = torch.nn.functional.pad(window, (left, n_fft - win_length - left))
-        return padded.to(device=device, dtype=dtype)
