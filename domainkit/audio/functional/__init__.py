@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.convolution import convolve, fftconvolve
     from domainkit.audio.functional.decibels import DB_to_amplitude, amplitude_to_DB, gain
     from domainkit.audio.functional.emphasis import deemphasis, preemphasis
+    from domainkit.audio.functional.kaldi import (
+        kaldi_fbank,
+        kaldi_mfcc,
+        kaldi_num_frames,
+        kaldi_spectrogram,
+    )
     from domainkit.audio.functional.mu_law import mu_law_decoding, mu_law_encoding
     from domainkit.audio.functional.noise import add_noise
     from domainkit.audio.functional.recursion import filtfilt, lfilter
@@ -50,6 +56,10 @@ _HOME = {  # public name -> the module that defines it
     "filtfilt": "recursion",
     "gain": "decibels",
     "highpass_biquad": "biquads",
+    "kaldi_fbank": "kaldi",
+    "kaldi_mfcc": "kaldi",
+    "kaldi_num_frames": "kaldi",
+    "kaldi_spectrogram": "kaldi",
     "lfilter": "recursion",
     "lowpass_biquad": "biquads",
     "mu_law_decoding": "mu_law",
@@ -77,6 +87,10 @@ __all__ = [
     "filtfilt",
     "gain",
     "highpass_biquad",
+    "kaldi_fbank",
+    "kaldi_mfcc",
+    "kaldi_num_frames",
+    "kaldi_spectrogram",
     "lfilter",
     "lowpass_biquad",
     "mu_law_decoding",
