@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.mu_law import mu_law_decoding, mu_law_encoding
     from domainkit.audio.functional.noise import add_noise
     from domainkit.audio.functional.recursion import filtfilt, lfilter
+    from domainkit.audio.functional.resampling import resample, speed
 
 _HERE = "domainkit.audio.functional"
 _HOME = {  # public name -> the module that defines it
@@ -65,7 +66,9 @@ _HOME = {  # public name -> the module that defines it
     "mu_law_decoding": "mu_law",
     "mu_law_encoding": "mu_law",
     "preemphasis": "emphasis",
+    "resample": "resampling",
     "riaa_biquad": "biquads",
+    "speed": "resampling",
     "treble_biquad": "biquads",
 }
 
@@ -96,7 +99,9 @@ __all__ = [
     "mu_law_decoding",
     "mu_law_encoding",
     "preemphasis",
+    "resample",
     "riaa_biquad",
+    "speed",
     "treble_biquad",
 ]
 

@@ -70,6 +70,8 @@ class WaveformTransform(Transform):
         dense = waveforms_to_dense(x) if ragged else x
         lengths = x.host_shapes[:, 1] if ragged else np.full(len(x), x.shape[2], dtype=np.int64)
         done = self.process(dense, lengths, draws)
+        if done is dense:
+            return x
         y, lengths = done if isinstance(done, tuple) else (done, lengths)
         if not ragged and not self.varies:
             return y
