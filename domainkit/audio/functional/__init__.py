@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.masking import mask_along_axis, mask_along_axis_iid
     from domainkit.audio.functional.modulation import flanger, phaser
     from domainkit.audio.functional.moving_mean import sliding_window_cmn
+    from domainkit.audio.functional.kaldi import (
+        kaldi_fbank,
+        kaldi_mfcc,
+        kaldi_num_frames,
+        kaldi_spectrogram,
+    )
     from domainkit.audio.functional.mu_law import mu_law_decoding, mu_law_encoding
     from domainkit.audio.functional.noise import add_noise
     from domainkit.audio.functional.phases import griffinlim, phase_vocoder
@@ -87,6 +93,10 @@ _HOME = {  # public name -> the module that defines it
     "griffinlim": "phases",
     "highpass_biquad": "biquads",
     "inverse_spectrogram": "spectra",
+    "kaldi_fbank": "kaldi",
+    "kaldi_mfcc": "kaldi",
+    "kaldi_num_frames": "kaldi",
+    "kaldi_spectrogram": "kaldi",
     "lfilter": "recursion",
     "linear_fbanks": "filter_banks",
     "loudness": "program_loudness",
@@ -148,6 +158,10 @@ __all__ = [
     "griffinlim",
     "highpass_biquad",
     "inverse_spectrogram",
+    "kaldi_fbank",
+    "kaldi_mfcc",
+    "kaldi_num_frames",
+    "kaldi_spectrogram",
     "lfilter",
     "linear_fbanks",
     "loudness",
