@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.dithering import dither
     from domainkit.audio.functional.emphasis import deemphasis, preemphasis
     from domainkit.audio.functional.filter_banks import create_dct, linear_fbanks, melscale_fbanks
-    from domainkit.audio.functional.masking import mask_along_axis, mask_along_axis_iid
-    from domainkit.audio.functional.modulation import flanger, phaser
-    from domainkit.audio.functional.moving_mean import sliding_window_cmn
     from domainkit.audio.functional.kaldi import (
         kaldi_fbank,
         kaldi_mfcc,
         kaldi_num_frames,
         kaldi_spectrogram,
     )
+    from domainkit.audio.functional.masking import mask_along_axis, mask_along_axis_iid
+    from domainkit.audio.functional.modulation import flanger, phaser
+    from domainkit.audio.functional.moving_mean import sliding_window_cmn
     from domainkit.audio.functional.mu_law import mu_law_decoding, mu_law_encoding
     from domainkit.audio.functional.noise import add_noise
     from domainkit.audio.functional.phases import griffinlim, phase_vocoder
