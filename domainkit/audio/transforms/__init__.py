@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from domainkit.audio.transforms.spec_augment import SpecAugment
     from domainkit.audio.transforms.speed import RandomSpeed, Speed, SpeedPerturbation
     from domainkit.audio.transforms.standardize import Standardize
+    from domainkit.audio.transforms.two_signals import AddNoise, Convolve, FFTConvolve
     from domainkit.transform import Compose
 
 _HERE = "domainkit.audio.transforms"
 _HOME = {  # public name -> the module that defines it
+    "AddNoise": f"{_HERE}.two_signals",
     "CenterCrop": f"{_HERE}.crop",
     "Compose": "domainkit.transform",
+    "Convolve": f"{_HERE}.two_signals",
+    "FFTConvolve": f"{_HERE}.two_signals",
     "Gain": f"{_HERE}.gain",
     "LogMel": f"{_HERE}.log_mel",
     "MixUp": f"{_HERE}.mix",
@@ -45,8 +49,11 @@ _HOME = {  # public name -> the module that defines it
 }
 
 __all__ = [
+    "AddNoise",
     "CenterCrop",
     "Compose",
+    "Convolve",
+    "FFTConvolve",
     "Gain",
     "LogMel",
     "MixUp",
