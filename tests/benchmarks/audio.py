@@ -8,7 +8,8 @@ minute to minute; a share is the median over the rounds of domainkit's time by a
 round: below 1, domainkit is quicker.
 
 The aims, with one thread, of torchaudio's time: log-mel at most .55, resampling with the long
-filter at most .25 (48 kHz) and .8 (44.1 kHz), room response at most .08, biquad at most .15.
+filter at most .25 (48 kHz) and .8 (44.1 kHz), room response at most .08, pitch shift at most .13,
+biquad at most .15.
 """
 
 from __future__ import annotations
@@ -150,9 +151,30 @@ def speeds() -> Jobs:
     return jobs
 
 
+def pitch_shift() -> Jobs:
+    """8 recordings of 10 s three semitones down; what torchaudio takes depends on the number."""
+    x = sound(BATCH, RATE * SECONDS)
+    jobs: Jobs = {"domainkit": lambda: F.pitch_shift(x, RATE, -3)}
+    try:
+        import torchaudio.functional as theirs
+
+        jobs["torchaudio"] = lambda: theirs.pitch_shift(x, RATE, -3)
+    except (ImportError, OSError):
+        pass
+    try:
+        import librosa
+
+        rows = x.numpy()
+        jobs["librosa"] = lambda: librosa.effects.pitch_shift(rows, sr=RATE, n_steps=-3)
+    except ImportError:
+        pass
+    return jobs
+
+
 ROWS: dict[str, Callable[[], Jobs]] = {
     "biquad": biquad,
     "log-mel": log_mel,
+    "pitch shift": pitch_shift,
     "resample 44.1k": resample_44,
     "resample 48k": resample_48,
     "room response": room_response,

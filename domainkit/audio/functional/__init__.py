@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.resampling import resample, speed
     from domainkit.audio.functional.room_acoustics import simulate_rir_ism
     from domainkit.audio.functional.shaping import contrast, dcshift, overdrive
+    from domainkit.audio.functional.shifting import pitch_shift
     from domainkit.audio.functional.spectra import (
         inverse_spectrogram,
         spectral_centroid,
@@ -111,6 +112,7 @@ _HOME = {  # public name -> the module that defines it
     "overdrive": "shaping",
     "phase_vocoder": "phases",
     "phaser": "modulation",
+    "pitch_shift": "shifting",
     "preemphasis": "emphasis",
     "resample": "resampling",
     "riaa_biquad": "biquads",
@@ -176,6 +178,7 @@ __all__ = [
     "overdrive",
     "phase_vocoder",
     "phaser",
+    "pitch_shift",
     "preemphasis",
     "resample",
     "riaa_biquad",

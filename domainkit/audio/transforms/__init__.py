@@ -10,65 +10,123 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from domainkit.audio.transforms.cepstra import LFCC, MFCC
     from domainkit.audio.transforms.crop import CenterCrop, RandomCrop
+    from domainkit.audio.transforms.decibels import AmplitudeToDB
+    from domainkit.audio.transforms.deltas import ComputeDeltas, SlidingWindowCmn
+    from domainkit.audio.transforms.emphasis import Deemphasis, Preemphasis
+    from domainkit.audio.transforms.fade import Fade, Vol
     from domainkit.audio.transforms.filter import RandomFilter
     from domainkit.audio.transforms.gain import Gain, RandomGain
+    from domainkit.audio.transforms.inverse_spectrogram import GriffinLim, InverseSpectrogram
     from domainkit.audio.transforms.log_mel import LogMel
+    from domainkit.audio.transforms.masking import FrequencyMasking, TimeMasking
+    from domainkit.audio.transforms.mel_scale import InverseMelScale, MelScale
     from domainkit.audio.transforms.mix import MixUp, SpecCutMix
     from domainkit.audio.transforms.mono import Mono
+    from domainkit.audio.transforms.mu_law import MuLawDecoding, MuLawEncoding
     from domainkit.audio.transforms.noise import RandomNoise
+    from domainkit.audio.transforms.pitch import PitchShift, RandomPitch
     from domainkit.audio.transforms.resample import Resample
     from domainkit.audio.transforms.spec_augment import SpecAugment
+    from domainkit.audio.transforms.spectrogram import MelSpectrogram, SpectralCentroid, Spectrogram
     from domainkit.audio.transforms.speed import RandomSpeed, Speed, SpeedPerturbation
     from domainkit.audio.transforms.standardize import Standardize
+    from domainkit.audio.transforms.time_stretch import TimeStretch
     from domainkit.audio.transforms.two_signals import AddNoise, Convolve, FFTConvolve
     from domainkit.transform import Compose
 
 _HERE = "domainkit.audio.transforms"
 _HOME = {  # public name -> the module that defines it
     "AddNoise": f"{_HERE}.two_signals",
+    "AmplitudeToDB": f"{_HERE}.decibels",
     "CenterCrop": f"{_HERE}.crop",
     "Compose": "domainkit.transform",
+    "ComputeDeltas": f"{_HERE}.deltas",
     "Convolve": f"{_HERE}.two_signals",
+    "Deemphasis": f"{_HERE}.emphasis",
     "FFTConvolve": f"{_HERE}.two_signals",
+    "Fade": f"{_HERE}.fade",
+    "FrequencyMasking": f"{_HERE}.masking",
     "Gain": f"{_HERE}.gain",
+    "GriffinLim": f"{_HERE}.inverse_spectrogram",
+    "InverseMelScale": f"{_HERE}.mel_scale",
+    "InverseSpectrogram": f"{_HERE}.inverse_spectrogram",
+    "LFCC": f"{_HERE}.cepstra",
     "LogMel": f"{_HERE}.log_mel",
+    "MFCC": f"{_HERE}.cepstra",
+    "MelScale": f"{_HERE}.mel_scale",
+    "MelSpectrogram": f"{_HERE}.spectrogram",
     "MixUp": f"{_HERE}.mix",
     "Mono": f"{_HERE}.mono",
+    "MuLawDecoding": f"{_HERE}.mu_law",
+    "MuLawEncoding": f"{_HERE}.mu_law",
+    "PitchShift": f"{_HERE}.pitch",
+    "Preemphasis": f"{_HERE}.emphasis",
     "RandomCrop": f"{_HERE}.crop",
     "RandomFilter": f"{_HERE}.filter",
     "RandomGain": f"{_HERE}.gain",
     "RandomNoise": f"{_HERE}.noise",
+    "RandomPitch": f"{_HERE}.pitch",
     "RandomSpeed": f"{_HERE}.speed",
     "Resample": f"{_HERE}.resample",
+    "SlidingWindowCmn": f"{_HERE}.deltas",
     "SpecAugment": f"{_HERE}.spec_augment",
     "SpecCutMix": f"{_HERE}.mix",
+    "SpectralCentroid": f"{_HERE}.spectrogram",
+    "Spectrogram": f"{_HERE}.spectrogram",
     "Speed": f"{_HERE}.speed",
     "SpeedPerturbation": f"{_HERE}.speed",
     "Standardize": f"{_HERE}.standardize",
+    "TimeMasking": f"{_HERE}.masking",
+    "TimeStretch": f"{_HERE}.time_stretch",
+    "Vol": f"{_HERE}.fade",
 }
 
 __all__ = [
     "AddNoise",
+    "AmplitudeToDB",
     "CenterCrop",
     "Compose",
+    "ComputeDeltas",
     "Convolve",
+    "Deemphasis",
     "FFTConvolve",
+    "Fade",
+    "FrequencyMasking",
     "Gain",
+    "GriffinLim",
+    "InverseMelScale",
+    "InverseSpectrogram",
+    "LFCC",
     "LogMel",
+    "MFCC",
+    "MelScale",
+    "MelSpectrogram",
     "MixUp",
     "Mono",
+    "MuLawDecoding",
+    "MuLawEncoding",
+    "PitchShift",
+    "Preemphasis",
     "RandomCrop",
     "RandomFilter",
     "RandomGain",
     "RandomNoise",
+    "RandomPitch",
     "RandomSpeed",
     "Resample",
+    "SlidingWindowCmn",
     "SpecAugment",
     "SpecCutMix",
+    "SpectralCentroid",
+    "Spectrogram",
     "Speed",
     "SpeedPerturbation",
     "Standardize",
+    "TimeMasking",
+    "TimeStretch",
+    "Vol",
 ]
 
 

@@ -13,13 +13,12 @@ from typing import Any, ClassVar
 
 import torch
 
-from domainkit.audio.functional.framing import each_block, powers, signal_frames
-from domainkit.audio.transforms._dense import features_from_dense
+from domainkit.audio.functional.framing import each_block, powers
+from domainkit.audio.transforms._frames import by_frames
 from domainkit.audio.transforms.checks import check_waveforms
 from domainkit.audio.transforms.mel import hann_window, mel_filters
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
-from domainkit.ragged import Ragged
 from domainkit.transform import Transform
 
 __all__ = ["LogMel"]
@@ -127,41 +126,8 @@ class LogMel(Transform):
 
     def apply(self, x: Any, draws: Draws) -> Any:
         check_waveforms(self, x)
-        channels = x.host_shapes[:, 0].max(initial=1) if isinstance(x, Ragged) else x.shape[1]
-        if channels != 1:
-            raise TransformError(f"LogMel takes one channel, got {channels}: put Mono before it")
-        if not isinstance(x, Ragged):
-            self._check_length(x.shape[2])
-            return self._log_mel(self._frames(x[:, 0]))
-        lengths = x.host_shapes[:, 1]
-        self._check_length(int(lengths.min(initial=self.n_fft)))
-        counts = 1 + lengths // self.hop_length
-        if x.device.type != "cpu":  # a few large launches
-            return features_from_dense(self._log_mel(self._together(x)), counts)
-        # an item stays in a processor's cache
-        features = [self._log_mel(self._frames(item[0])) for item in x]
-        return Ragged.from_shapes(torch.cat(features) if features else x.values[:, None], counts)
-
-    def _together(self, x: Ragged) -> torch.Tensor:
-        """Items [1, T_i] -> a view [B, F, n_fft], each item padded in its own way."""
-        half, longest = self.n_fft // 2, int(x.host_shapes[:, 1].max(initial=0))
-        place = torch.arange(-half, longest + half, device=x.device)
-        lengths = x.lengths[:, None]
-        inside = (place >= 0) & (place < lengths)
-        last = (lengths - 1).clamp(min=0)
-        if self.pad_mode == "reflect":
-            place = place.abs()
-            place = torch.where(place > last, 2 * last - place, place)
-        # what is far behind an end is cut off, whatever it is
-        source = x.offsets[:-1, None] + torch.minimum(place.clamp(min=0), last).clamp(min=0)
-        rows = x.values[source.clamp(max=max(0, len(x.values) - 1))]
-        if self.pad_mode != "reflect":
-            rows = torch.where(inside, rows, 0)
-        return rows.unfold(-1, self.n_fft, self.hop_length)
-
-    def _frames(self, x: torch.Tensor) -> torch.Tensor:
-        """[..., T] -> a view [..., F, n_fft] of the padded signal."""
-        return signal_frames(x, self.n_fft, self.hop_length, self.pad_mode)
+        how: dict[str, Any] = {"hop_length": self.hop_length, "pad_mode": self.pad_mode}
+        return by_frames("LogMel", x, self._log_mel, n_fft=self.n_fft, **how)
 
     def _log_mel(self, frames: torch.Tensor) -> torch.Tensor:
         """[..., F, n_fft] -> [..., F, n_mels]."""
@@ -203,11 +169,3 @@ class LogMel(Transform):
             self.sample_rate, self.n_fft, self.n_mels,
             float(self.f_min), float(self._f_max), self.mel_scale, self.norm,
         )  # fmt: skip
-
-    def _check_length(self, shortest: int) -> None:
-        half = self.n_fft // 2
-        if self.pad_mode == "reflect" and shortest <= half:
-            raise TransformError(
-                f"LogMel with pad_mode='reflect' needs more than {half} samples, got {shortest}: "
-                "leave the sample out or use pad_mode='constant'"
-            )
