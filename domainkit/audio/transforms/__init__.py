@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.audio.transforms.cepstra import LFCC, MFCC
+    from domainkit.audio.transforms.codec import RandomCodec
     from domainkit.audio.transforms.crop import CenterCrop, RandomCrop
     from domainkit.audio.transforms.decibels import AmplitudeToDB
     from domainkit.audio.transforms.deltas import ComputeDeltas, SlidingWindowCmn
+    from domainkit.audio.transforms.distortion import RandomClip, RandomPolarity
     from domainkit.audio.transforms.emphasis import Deemphasis, Preemphasis
     from domainkit.audio.transforms.fade import Fade, Vol
     from domainkit.audio.transforms.filter import RandomFilter
     from domainkit.audio.transforms.gain import Gain, RandomGain
     from domainkit.audio.transforms.inverse_spectrogram import GriffinLim, InverseSpectrogram
+    from domainkit.audio.transforms.kaldi import KaldiFbank, KaldiMFCC
     from domainkit.audio.transforms.log_mel import LogMel
+    from domainkit.audio.transforms.loudness import Loudness, NormalizeLoudness
     from domainkit.audio.transforms.masking import FrequencyMasking, TimeMasking
     from domainkit.audio.transforms.mel_scale import InverseMelScale, MelScale
     from domainkit.audio.transforms.mix import MixUp, SpecCutMix
@@ -28,12 +32,15 @@ if TYPE_CHECKING:
     from domainkit.audio.transforms.noise import RandomNoise
     from domainkit.audio.transforms.pitch import PitchShift, RandomPitch
     from domainkit.audio.transforms.resample import Resample
+    from domainkit.audio.transforms.room_response import RandomRoomResponse
     from domainkit.audio.transforms.spec_augment import SpecAugment
     from domainkit.audio.transforms.spectrogram import MelSpectrogram, SpectralCentroid, Spectrogram
     from domainkit.audio.transforms.speed import RandomSpeed, Speed, SpeedPerturbation
     from domainkit.audio.transforms.standardize import Standardize
     from domainkit.audio.transforms.time_stretch import TimeStretch
+    from domainkit.audio.transforms.trimming import TrimSilence, Vad
     from domainkit.audio.transforms.two_signals import AddNoise, Convolve, FFTConvolve
+    from domainkit.audio.transforms.whisper import WhisperLogMel
     from domainkit.transform import Compose
 
 _HERE = "domainkit.audio.transforms"
@@ -52,8 +59,11 @@ _HOME = {  # public name -> the module that defines it
     "GriffinLim": f"{_HERE}.inverse_spectrogram",
     "InverseMelScale": f"{_HERE}.mel_scale",
     "InverseSpectrogram": f"{_HERE}.inverse_spectrogram",
+    "KaldiFbank": f"{_HERE}.kaldi",
+    "KaldiMFCC": f"{_HERE}.kaldi",
     "LFCC": f"{_HERE}.cepstra",
     "LogMel": f"{_HERE}.log_mel",
+    "Loudness": f"{_HERE}.loudness",
     "MFCC": f"{_HERE}.cepstra",
     "MelScale": f"{_HERE}.mel_scale",
     "MelSpectrogram": f"{_HERE}.spectrogram",
@@ -61,13 +71,18 @@ _HOME = {  # public name -> the module that defines it
     "Mono": f"{_HERE}.mono",
     "MuLawDecoding": f"{_HERE}.mu_law",
     "MuLawEncoding": f"{_HERE}.mu_law",
+    "NormalizeLoudness": f"{_HERE}.loudness",
     "PitchShift": f"{_HERE}.pitch",
     "Preemphasis": f"{_HERE}.emphasis",
+    "RandomClip": f"{_HERE}.distortion",
+    "RandomCodec": f"{_HERE}.codec",
     "RandomCrop": f"{_HERE}.crop",
     "RandomFilter": f"{_HERE}.filter",
     "RandomGain": f"{_HERE}.gain",
     "RandomNoise": f"{_HERE}.noise",
     "RandomPitch": f"{_HERE}.pitch",
+    "RandomPolarity": f"{_HERE}.distortion",
+    "RandomRoomResponse": f"{_HERE}.room_response",
     "RandomSpeed": f"{_HERE}.speed",
     "Resample": f"{_HERE}.resample",
     "SlidingWindowCmn": f"{_HERE}.deltas",
@@ -80,7 +95,10 @@ _HOME = {  # public name -> the module that defines it
     "Standardize": f"{_HERE}.standardize",
     "TimeMasking": f"{_HERE}.masking",
     "TimeStretch": f"{_HERE}.time_stretch",
+    "TrimSilence": f"{_HERE}.trimming",
+    "Vad": f"{_HERE}.trimming",
     "Vol": f"{_HERE}.fade",
+    "WhisperLogMel": f"{_HERE}.whisper",
 }
 
 __all__ = [
@@ -98,8 +116,11 @@ __all__ = [
     "GriffinLim",
     "InverseMelScale",
     "InverseSpectrogram",
+    "KaldiFbank",
+    "KaldiMFCC",
     "LFCC",
     "LogMel",
+    "Loudness",
     "MFCC",
     "MelScale",
     "MelSpectrogram",
@@ -107,13 +128,18 @@ __all__ = [
     "Mono",
     "MuLawDecoding",
     "MuLawEncoding",
+    "NormalizeLoudness",
     "PitchShift",
     "Preemphasis",
+    "RandomClip",
+    "RandomCodec",
     "RandomCrop",
     "RandomFilter",
     "RandomGain",
     "RandomNoise",
     "RandomPitch",
+    "RandomPolarity",
+    "RandomRoomResponse",
     "RandomSpeed",
     "Resample",
     "SlidingWindowCmn",
@@ -126,7 +152,10 @@ __all__ = [
     "Standardize",
     "TimeMasking",
     "TimeStretch",
+    "TrimSilence",
+    "Vad",
     "Vol",
+    "WhisperLogMel",
 ]
 
 
