@@ -60,7 +60,7 @@ def resample(  # noqa: PLR0917 - torchaudio's
     Example:
         >>> tone = torch.sin(2 * torch.pi * 1000 * torch.arange(4800) / 48000)
         >>> low = resample(tone, 48000, 16000, resampling_method="high_quality")
-        >>> low.shape, bool((low[500:1100] - tone[1500:3300:3]).abs().max() < 1e-5)
+        >>> low.shape, bool((low[500:1100] - tone[1500:3300:3]).abs().max() < 1e-4)
         (torch.Size([1600]), True)
     """
     check_floating("resample", waveform)

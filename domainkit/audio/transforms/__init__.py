@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from domainkit.audio.transforms.beamformers import MVDR, PSD, RTFMVDR, RNNTLoss, SoudenMVDR
     from domainkit.audio.transforms.cepstra import LFCC, MFCC
     from domainkit.audio.transforms.codec import RandomCodec
     from domainkit.audio.transforms.crop import CenterCrop, RandomCrop
@@ -65,6 +66,7 @@ _HOME = {  # public name -> the module that defines it
     "LogMel": f"{_HERE}.log_mel",
     "Loudness": f"{_HERE}.loudness",
     "MFCC": f"{_HERE}.cepstra",
+    "MVDR": f"{_HERE}.beamformers",
     "MelScale": f"{_HERE}.mel_scale",
     "MelSpectrogram": f"{_HERE}.spectrogram",
     "MixUp": f"{_HERE}.mix",
@@ -72,8 +74,11 @@ _HOME = {  # public name -> the module that defines it
     "MuLawDecoding": f"{_HERE}.mu_law",
     "MuLawEncoding": f"{_HERE}.mu_law",
     "NormalizeLoudness": f"{_HERE}.loudness",
+    "PSD": f"{_HERE}.beamformers",
     "PitchShift": f"{_HERE}.pitch",
     "Preemphasis": f"{_HERE}.emphasis",
+    "RNNTLoss": f"{_HERE}.beamformers",
+    "RTFMVDR": f"{_HERE}.beamformers",
     "RandomClip": f"{_HERE}.distortion",
     "RandomCodec": f"{_HERE}.codec",
     "RandomCrop": f"{_HERE}.crop",
@@ -86,6 +91,7 @@ _HOME = {  # public name -> the module that defines it
     "RandomSpeed": f"{_HERE}.speed",
     "Resample": f"{_HERE}.resample",
     "SlidingWindowCmn": f"{_HERE}.deltas",
+    "SoudenMVDR": f"{_HERE}.beamformers",
     "SpecAugment": f"{_HERE}.spec_augment",
     "SpecCutMix": f"{_HERE}.mix",
     "SpectralCentroid": f"{_HERE}.spectrogram",
@@ -122,6 +128,7 @@ __all__ = [
     "LogMel",
     "Loudness",
     "MFCC",
+    "MVDR",
     "MelScale",
     "MelSpectrogram",
     "MixUp",
@@ -129,8 +136,11 @@ __all__ = [
     "MuLawDecoding",
     "MuLawEncoding",
     "NormalizeLoudness",
+    "PSD",
     "PitchShift",
     "Preemphasis",
+    "RNNTLoss",
+    "RTFMVDR",
     "RandomClip",
     "RandomCodec",
     "RandomCrop",
@@ -143,6 +153,7 @@ __all__ = [
     "RandomSpeed",
     "Resample",
     "SlidingWindowCmn",
+    "SoudenMVDR",
     "SpecAugment",
     "SpecCutMix",
     "SpectralCentroid",
