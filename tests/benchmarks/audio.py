@@ -7,7 +7,9 @@ All peers work in one process and take turns, round by round, as the speed of a 
 minute to minute; a share is the median over the rounds of domainkit's time by a peer's in the same
 round: below 1, domainkit is quicker.
 
-The aims, with one thread, of torchaudio's time: biquad at most .15, room response at most .08.
+The aims, with one thread, of torchaudio's time: log-mel at most .55, resampling with the long
+filter at most .25 (48 kHz) and .8 (44.1 kHz), room response at most .08, pitch shift at most .13,
+biquad at most .15.
 """
 
 from __future__ import annotations
@@ -76,7 +78,108 @@ def room_response() -> Jobs:
     return jobs
 
 
-ROWS: dict[str, Callable[[], Jobs]] = {"biquad": biquad, "room response": room_response}
+def log_mel() -> Jobs:
+    """Log-mel, 400/160/80, of 8 recordings of 10 s."""
+    from domainkit.audio.transforms import LogMel
+
+    x, mine = sound(BATCH, 1, RATE * SECONDS), LogMel(RATE)
+    jobs: Jobs = {"domainkit": lambda: mine(x)}
+    try:
+        import torchaudio.transforms as theirs
+
+        mel = theirs.MelSpectrogram(RATE, 400, 400, 160, n_mels=80)
+        jobs["torchaudio"] = lambda: mel(x).clamp(min=1e-10).log()
+        jobs["torchaudio, one by one"] = lambda: [mel(v).clamp(min=1e-10).log() for v in x]
+    except (ImportError, OSError):
+        pass
+    try:
+        import librosa
+
+        rows = x[:, 0].numpy()
+        given = {"sr": RATE, "n_fft": 400, "hop_length": 160, "n_mels": 80}
+        jobs["librosa"] = lambda: [librosa.feature.melspectrogram(y=v, **given) for v in rows]
+    except ImportError:
+        pass
+    return jobs
+
+
+def _resampling(orig: int, new: int) -> Jobs:
+    x = sound(BATCH, orig * SECONDS)
+    long = {"resampling_method": "high_quality"}
+    jobs: Jobs = {
+        "domainkit": lambda: F.resample(x, orig, new, **long),
+        "domainkit, short filter": lambda: F.resample(x, orig, new),
+    }
+    try:
+        import torchaudio.functional as theirs
+
+        jobs["torchaudio"] = lambda: theirs.resample(x, orig, new)
+    except (ImportError, OSError):
+        pass
+    import soxr
+
+    rows = x.numpy()
+    jobs["soxr HQ"] = lambda: [soxr.resample(v, orig, new) for v in rows]
+    return jobs
+
+
+def resample_48() -> Jobs:
+    """8 recordings of 10 s from 48 to 16 kHz, by the long filter (high_quality)."""
+    return _resampling(48000, 16000)
+
+
+def resample_44() -> Jobs:
+    """8 recordings of 10 s from 44.1 to 16 kHz, by the long filter (high_quality)."""
+    return _resampling(44100, 16000)
+
+
+def speeds() -> Jobs:
+    """8 recordings of 10 s, each at a speed of its own; torchaudio one by one."""
+    x, factors = sound(BATCH, RATE * SECONDS), torch.linspace(0.9, 1.1, BATCH)
+    jobs: Jobs = {"domainkit": lambda: F.vary_speed(x, factors)}
+    each = [round(float(f), 2) for f in factors]
+    pairs = list(zip(x, each, strict=True))
+    try:
+        import torchaudio.functional as theirs
+
+        jobs["torchaudio"] = lambda: [theirs.speed(v, RATE, f)[0] for v, f in pairs]
+    except (ImportError, OSError):
+        pass
+    import soxr
+
+    jobs["soxr HQ"] = lambda: [soxr.resample(v.numpy(), int(RATE * f), RATE) for v, f in pairs]
+    return jobs
+
+
+def pitch_shift() -> Jobs:
+    """8 recordings of 10 s three semitones down; what torchaudio takes depends on the number."""
+    x = sound(BATCH, RATE * SECONDS)
+    jobs: Jobs = {"domainkit": lambda: F.pitch_shift(x, RATE, -3)}
+    try:
+        import torchaudio.functional as theirs
+
+        jobs["torchaudio"] = lambda: theirs.pitch_shift(x, RATE, -3)
+    except (ImportError, OSError):
+        pass
+    try:
+        import librosa
+
+        rows = x.numpy()
+        jobs["librosa"] = lambda: librosa.effects.pitch_shift(rows, sr=RATE, n_steps=-3)
+    except ImportError:
+        pass
+    return jobs
+
+
+ROWS: dict[str, Callable[[], Jobs]] = {
+    "biquad": biquad,
+    "log-mel": log_mel,
+    "pitch shift": pitch_shift,
+    "resample 44.1k": resample_44,
+    "resample 48k": resample_48,
+    "room response": room_response,
+    "speeds": speeds,
+}
 
 
 def seconds(job: Callable[[], Any]) -> float:

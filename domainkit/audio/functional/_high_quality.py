@@ -49,8 +49,13 @@ def _even(least: int) -> int:
     return -(-least // unit) * unit
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result  # numpy's numbers are constants of a graph
 def _weights(bins: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    return _made_weights(bins, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made_weights(bins: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     with torch.inference_mode(False):  # a cached inference tensor could not be trained through
         response = torch.from_numpy(lowpass(np.linspace(0, 1, bins)))
         return response.to(device=device, dtype=dtype)

@@ -60,7 +60,7 @@ def resample(  # noqa: PLR0917 - torchaudio's
     Example:
         >>> tone = torch.sin(2 * torch.pi * 1000 * torch.arange(4800) / 48000)
         >>> low = resample(tone, 48000, 16000, resampling_method="high_quality")
-        >>> low.shape, bool((low[500:1100] - tone[1500:3300:3]).abs().max() < 1e-5)
+        >>> low.shape, bool((low[500:1100] - tone[1500:3300:3]).abs().max() < 1e-4)
         (torch.Size([1600]), True)
     """
     check_floating("resample", waveform)
@@ -169,14 +169,24 @@ def _by_products(
     parts = []
     for first, matrix in zip(spans, groups, strict=True):
         # rows of the product do not overlap, so that no copy of the signal is made
-        frames = flat.as_strided((count, len(matrix)), (step, 1), flat.storage_offset() + first)
+        frames = flat.as_strided((count, len(matrix)), (step, 1), first)
         parts.append(frames @ matrix)
     out = torch.cat(parts, 1) if len(parts) > 1 else parts[0]
     return out.view(len(rows), blocks * phases)
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result  # numpy's numbers are constants of a graph
 def _groups(
+    design: tuple[int, int, int, float],
+    beta: float | None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[int, int, int, tuple[int, ...], tuple[torch.Tensor, ...]]:
+    return _made_groups(design, beta, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made_groups(
     design: tuple[int, int, int, float],
     beta: float | None,
     device: torch.device,

@@ -64,7 +64,7 @@ class KaldiFbank(_KaldiFeatures):
     shorter than a frame; else one for each shift begun half.
 
     Agrees with kaldi-native-fbank and torchaudio to 1e-3 in float32, on noise. Kaldi's dither is
-    left out: noise is for a step before it, which draws it per sample.
+    left out: put ``AddNoise`` before it to have noise drawn per sample.
 
     Args:
         sample_frequency: of the input, in Hz.

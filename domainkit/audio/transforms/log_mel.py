@@ -7,18 +7,18 @@ Method: S. Davis and P. Mermelstein, 1980, up to the logarithm; the spectrum is 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import torch
 
+from domainkit.audio.functional.framing import each_block, powers
+from domainkit.audio.transforms._frames import by_frames
 from domainkit.audio.transforms.checks import check_waveforms
-from domainkit.audio.transforms.mel import mel_filters
+from domainkit.audio.transforms.mel import hann_window, mel_filters
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
-from domainkit.ragged import Ragged
 from domainkit.transform import Transform
 
 __all__ = ["LogMel"]
@@ -28,7 +28,6 @@ CHOICES = {
     "norm": ("none", "slaney"),
     "pad_mode": ("constant", "reflect"),
 }
-BLOCK = 1 << 18  # numbers of framed signal at a time on a CPU: 1 MiB of float32 stays in its cache
 
 
 @dataclass(frozen=True)
@@ -127,45 +126,34 @@ class LogMel(Transform):
 
     def apply(self, x: Any, draws: Draws) -> Any:
         check_waveforms(self, x)
-        channels = x.host_shapes[:, 0].max(initial=1) if isinstance(x, Ragged) else x.shape[1]
-        if channels != 1:
-            raise TransformError(f"LogMel takes one channel, got {channels}: put Mono before it")
-        if not isinstance(x, Ragged):
-            self._check_length(x.shape[2])
-            return self._log_mel(self._frames(x[:, 0]))
-        lengths = x.host_shapes[:, 1]
-        self._check_length(int(lengths.min(initial=self.n_fft)))
-        frames = [self._frames(item[0]) for item in x]
-        if x.device.type != "cpu":  # few large launches there; on a CPU, an item stays in its cache
-            frames = [torch.cat(frames)]
-        features = torch.cat([self._log_mel(part) for part in frames])
-        return Ragged.from_shapes(features, 1 + lengths // self.hop_length)
-
-    def _frames(self, x: torch.Tensor) -> torch.Tensor:
-        """[..., T] -> a view [..., F, n_fft] of the padded signal."""
-        half = self.n_fft // 2
-        rows = torch.nn.functional.pad(torch.atleast_2d(x), (half, half), self.pad_mode)
-        rows = rows if x.ndim > 1 else rows[0]  # mirroring needs two dimensions at least
-        return rows.unfold(-1, self.n_fft, self.hop_length)
+        how: dict[str, Any] = {"hop_length": self.hop_length, "pad_mode": self.pad_mode}
+        return by_frames("LogMel", x, self._log_mel, n_fft=self.n_fft, **how)
 
     def _log_mel(self, frames: torch.Tensor) -> torch.Tensor:
         """[..., F, n_fft] -> [..., F, n_mels]."""
-        window = _window(self.n_fft, self._window_length, frames.device, frames.dtype)
+        window = hann_window(self.n_fft, self._window_length, frames.device, frames.dtype)
         bank = mel_filters(self._design, frames.device, frames.dtype)
-        parts: Sequence[torch.Tensor] = [frames]
-        if frames.device.type == "cpu":
-            others = max(1, frames.numel() // max(1, frames.shape[-2]))
-            parts = frames.split(max(1, BLOCK // others), dim=-2)
-        bands = []
-        for part in parts:
-            spectrum = torch.view_as_real(torch.fft.rfft(part * window))
-            energy = spectrum.square().sum(-1)
-            if self.power != 2.0:
-                # the derivative of a root at 0 is infinite: silence must not give NaN gradients
-                tiny = torch.finfo(energy.dtype).tiny
-                energy = energy.clamp(min=tiny) ** (self.power / 2.0)
-            bands.append((energy @ bank).clamp(min=self.floor).log())
-        return torch.cat(bands, dim=-2)
+
+        def bands(part: torch.Tensor) -> torch.Tensor:
+            spectrum = torch.fft.rfft(part * window)
+            if self._in_triton(spectrum):
+                from domainkit.audio.transforms._triton_log_mel import log_mel_triton
+
+                return log_mel_triton(spectrum, bank, self.floor, self.power)
+            return (powers(spectrum, self.power) @ bank).clamp(min=self.floor).log()
+
+        return each_block(frames, bands)
+
+    def _in_triton(self, spectrum: torch.Tensor) -> bool:
+        """Whether the kernel does the rest; it has no gradient, and stays out of graphs."""
+        return (
+            spectrum.is_cuda
+            and spectrum.dtype == torch.complex64
+            and self.power in (1.0, 2.0)
+            and not (spectrum.requires_grad and torch.is_grad_enabled())
+            and not torch.compiler.is_compiling()
+            and find_spec("triton") is not None
+        )
 
     @property
     def _window_length(self) -> int:
@@ -181,21 +169,3 @@ class LogMel(Transform):
             self.sample_rate, self.n_fft, self.n_mels,
             float(self.f_min), float(self._f_max), self.mel_scale, self.norm,
         )  # fmt: skip
-
-    def _check_length(self, shortest: int) -> None:
-        half = self.n_fft // 2
-        if self.pad_mode == "reflect" and shortest <= half:
-            raise TransformError(
-                f"LogMel with pad_mode='reflect' needs more than {half} samples, got {shortest}: "
-                "leave the sample out or use pad_mode='constant'"
-            )
-
-
-@lru_cache(maxsize=32)
-def _window(n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """The periodic Hann window in the middle of n_fft samples, as ``torch.stft`` places it."""
-    with torch.inference_mode(False):  # a cached inference tensor could not be trained through
-        window = torch.hann_window(win_length, dtype=torch.float64)
-        left = (n_fft - win_length) // 2
-        padded = torch.nn.functional.pad(window, (left, n_fft - win_length - left))
-        return padded.to(device=device, dtype=dtype)

@@ -1,9 +1,4 @@
-"""Mel filter banks: triangles on a scale that follows the ear.
-
-Two scales are in use. HTK's is mel = 2595 log10(1 + f / 700) (O'Shaughnessy, 1987). Slaney's
-(Auditory Toolbox, 1998) is linear up to 1000 Hz (200 / 3 Hz a mel) and logarithmic above, where 27
-mel multiply the frequency by 6.4.
-"""
+"""Mel filter banks and windows as transforms want them: made once for each device."""
 
 from __future__ import annotations
 
@@ -12,12 +7,10 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-__all__ = ["mel_filters", "mel_peaks"]
+from domainkit.audio.functional.filter_banks import hertz_to_mel, mel_to_hertz, triangles
+from domainkit.audio.functional.framing import centred_window
 
-LINEAR_HZ = 200.0 / 3.0  # Hz per mel below the break
-BREAK_HZ = 1000.0
-BREAK_MEL = BREAK_HZ / LINEAR_HZ
-LOG_STEP = np.log(6.4) / 27.0
+__all__ = ["hann_window", "mel_filters", "mel_peaks"]
 
 
 def mel_peaks(n_mels: int, f_min: float, f_max: float, mel_scale: str) -> np.ndarray:
@@ -27,11 +20,11 @@ def mel_peaks(n_mels: int, f_min: float, f_max: float, mel_scale: str) -> np.nda
         >>> mel_peaks(3, 0.0, 800.0, "slaney")
         array([  0., 200., 400., 600., 800.])
     """
-    low, high = _to_mel(np.array([f_min, f_max]), mel_scale)
-    return _to_hz(np.linspace(low, high, n_mels + 2), mel_scale)
+    low, high = hertz_to_mel(np.array([f_min, f_max]), mel_scale)
+    return mel_to_hertz(np.linspace(low, high, n_mels + 2), mel_scale)
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result  # numpy's numbers are constants of a graph
 def mel_filters(
     design: tuple[int, int, int, float, float, str, str],
     device: torch.device,
@@ -43,27 +36,34 @@ def mel_filters(
         design: sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm, as ``LogMel`` has them.
         device, dtype: of the bank; it is computed in float64 on the host and kept.
     """
+    return _made(design, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made(
+    design: tuple[int, int, int, float, float, str, str],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> torch.Tensor:
     sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm = design
-    bins = np.arange(n_fft // 2 + 1)[:, None] * (sample_rate / n_fft)
-    corners = mel_peaks(n_mels, f_min, f_max, mel_scale)
-    left, peak, right = corners[:-2], corners[1:-1], corners[2:]
-    bank = np.minimum((bins - left) / (peak - left), (right - bins) / (right - peak))
-    bank = np.maximum(bank, 0.0)
-    if norm == "slaney":  # every triangle gets the area 1 Hz
-        bank *= 2.0 / (right - left)
+    bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
+    bank = triangles(bins, mel_peaks(n_mels, f_min, f_max, mel_scale), area=norm == "slaney")
     with torch.inference_mode(False):  # a cached inference tensor could not be trained through
         return torch.from_numpy(bank).to(device=device, dtype=dtype)
 
 
-def _to_mel(hz: np.ndarray, scale: str) -> np.ndarray:
-    if scale == "htk":
-        return 2595.0 * np.log10(1.0 + hz / 700.0)
-    above = np.log(np.maximum(hz, BREAK_HZ) / BREAK_HZ) / LOG_STEP
-    return np.where(hz < BREAK_HZ, hz / LINEAR_HZ, BREAK_MEL + above)
+@torch.compiler.assume_constant_result
+def hann_window(
+    n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype
+) -> torch.Tensor:
+    """The periodic Hann window in the middle of n_fft samples, as ``torch.stft`` places it."""
+    return _made_window(n_fft, win_length, device, dtype)
 
 
-def _to_hz(mel: np.ndarray, scale: str) -> np.ndarray:
-    if scale == "htk":
-        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    above = BREAK_HZ * np.exp(LOG_STEP * np.maximum(mel - BREAK_MEL, 0.0))
-    return np.where(mel < BREAK_MEL, mel * LINEAR_HZ, above)
+@lru_cache(maxsize=32)
+def _made_window(
+    n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype
+) -> torch.Tensor:
+    with torch.inference_mode(False):  # a cached inference tensor could not be trained through
+        window = torch.hann_window(win_length, dtype=torch.float64)
+        return centred_window(window, n_fft).to(device=device, dtype=dtype)
