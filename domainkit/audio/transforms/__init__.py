@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from domainkit.audio.transforms.mono import Mono
     from domainkit.audio.transforms.mu_law import MuLawDecoding, MuLawEncoding
     from domainkit.audio.transforms.noise import RandomNoise
+    from domainkit.audio.transforms.pcen import PCEN
     from domainkit.audio.transforms.pitch import PitchShift, RandomPitch
     from domainkit.audio.transforms.resample import Resample
     from domainkit.audio.transforms.room_response import RandomRoomResponse
@@ -74,6 +75,7 @@ _HOME = {  # public name -> the module that defines it
     "MuLawDecoding": f"{_HERE}.mu_law",
     "MuLawEncoding": f"{_HERE}.mu_law",
     "NormalizeLoudness": f"{_HERE}.loudness",
+    "PCEN": f"{_HERE}.pcen",
     "PSD": f"{_HERE}.beamformers",
     "PitchShift": f"{_HERE}.pitch",
     "Preemphasis": f"{_HERE}.emphasis",
@@ -136,6 +138,7 @@ __all__ = [
     "MuLawDecoding",
     "MuLawEncoding",
     "NormalizeLoudness",
+    "PCEN",
     "PSD",
     "PitchShift",
     "Preemphasis",
