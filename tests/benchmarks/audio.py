@@ -103,6 +103,51 @@ def log_mel() -> Jobs:
     return jobs
 
 
+def kaldi_fbank() -> Jobs:
+    """Kaldi's log-mel, 80 bands, of 8 recordings of 10 s."""
+    x = sound(BATCH, RATE * SECONDS)
+    jobs: Jobs = {"domainkit": lambda: F.kaldi_fbank(x, num_mel_bins=80)}
+    try:
+        from torchaudio.compliance import kaldi
+
+        jobs["torchaudio, one by one"] = lambda: [kaldi.fbank(v[None], num_mel_bins=80) for v in x]
+    except (ImportError, OSError):
+        pass
+    try:
+        import kaldi_native_fbank as native
+
+        options = native.FbankOptions()
+        options.frame_opts.dither, options.mel_opts.num_bins = 0.0, 80
+
+        def one(samples: Any) -> list[Any]:
+            online = native.OnlineFbank(options)
+            online.accept_waveform(RATE, samples)
+            online.input_finished()
+            return [online.get_frame(i) for i in range(online.num_frames_ready)]
+
+        jobs["kaldi-native-fbank"] = lambda: [one(v) for v in x.numpy()]
+    except ImportError:
+        pass
+    return jobs
+
+
+def whisper() -> Jobs:
+    """Whisper's features, filled up to 30 s, of 8 recordings of 10 s."""
+    from domainkit.audio.transforms import WhisperLogMel
+
+    x, mine = sound(BATCH, 1, RATE * SECONDS), WhisperLogMel()
+    jobs: Jobs = {"domainkit": lambda: mine(x)}
+    try:
+        from transformers import WhisperFeatureExtractor
+
+        theirs, rows = WhisperFeatureExtractor(), [v[0].numpy() for v in x]
+        given = {"sampling_rate": RATE, "return_tensors": "pt"}
+        jobs["transformers"] = lambda: theirs(rows, **given)
+    except ImportError:
+        pass
+    return jobs
+
+
 def _resampling(orig: int, new: int) -> Jobs:
     x = sound(BATCH, orig * SECONDS)
     long = {"resampling_method": "high_quality"}
@@ -173,12 +218,14 @@ def pitch_shift() -> Jobs:
 
 ROWS: dict[str, Callable[[], Jobs]] = {
     "biquad": biquad,
+    "kaldi fbank": kaldi_fbank,
     "log-mel": log_mel,
     "pitch shift": pitch_shift,
     "resample 44.1k": resample_44,
     "resample 48k": resample_48,
     "room response": room_response,
     "speeds": speeds,
+    "whisper": whisper,
 }
 
 

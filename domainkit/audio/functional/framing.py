@@ -47,7 +47,8 @@ def each_block(frames: torch.Tensor, work: Callable[[torch.Tensor], torch.Tensor
 
 def powers(spectrum: torch.Tensor, power: float) -> torch.Tensor:
     """``abs(spectrum) ** power``, whose derivative at 0 is 0."""
-    energy = torch.view_as_real(spectrum).square().sum(-1)
+    # by parts: a sum over pairs costs four times as much
+    energy = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
     if power == 2.0:
         return energy
     if energy.requires_grad:

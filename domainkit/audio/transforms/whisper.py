@@ -6,6 +6,7 @@ Source: A. Radford et al., "Robust speech recognition via large-scale weak super
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from domainkit.errors import TransformError
 __all__ = ["WhisperLogMel"]
 
 RATE, N_FFT, HOP = 16000, 400, 160
+FLOOR = 1e-10  # of a band, before the logarithm
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class WhisperLogMel(FrontEnd):
 
     def process(self, x: torch.Tensor, lengths: np.ndarray, draws: Draws) -> Result:
         rows = x[:, 0]
+        # a frame reaches 200 samples to each side: what lies further behind all sound is silent
+        sounding = -(-(rows.shape[1] + N_FFT // 2) // HOP)
         if self.length is not None:
             rows = rows[:, : self.length]
             rows = torch.nn.functional.pad(rows, (0, self.length - rows.shape[1]))
@@ -72,7 +76,7 @@ class WhisperLogMel(FrontEnd):
                 "recording out or set length"
             )
         counts = lengths // HOP
-        features = self._log_bands(self._padded(rows, lengths))
+        features = self._log_bands(self._padded(rows, lengths), sounding)
         own = inside(torch.from_numpy(counts).to(x.device), features.shape[1])[:, :, None]
         loudest = features.masked_fill(~own, -torch.inf).amax((1, 2), keepdim=True)
         return (torch.maximum(features, loudest - 8.0) + 4.0) / 4.0, counts
@@ -87,14 +91,19 @@ class WhisperLogMel(FrontEnd):
         place = torch.where(place > last, 2 * last - place, place)
         return rows.gather(1, place.clamp(min=0))
 
-    def _log_bands(self, padded: torch.Tensor) -> torch.Tensor:
-        """[B, T + 400] -> log10 of the bands, [B, T // 160, n_mels]: the last frame is left out."""
+    def _log_bands(self, padded: torch.Tensor, sounding: int) -> torch.Tensor:
+        """[B, T + 400] -> log10 of the bands, [B, T // 160, n_mels]: the last frame is left out.
+
+        Of the frames from number ``sounding`` on it is known that they are silent.
+        """
         window = hann_window(N_FFT, N_FFT, padded.device, padded.dtype)
         design = (RATE, N_FFT, self.n_mels, 0.0, RATE / 2, "slaney", "slaney")
         bank = mel_filters(design, padded.device, padded.dtype)
 
         def bands(part: torch.Tensor) -> torch.Tensor:
-            return (powers(torch.fft.rfft(part * window), 2.0) @ bank).clamp(min=1e-10).log10()
+            return (powers(torch.fft.rfft(part * window), 2.0) @ bank).clamp(min=FLOOR).log10()
 
         frames = signal_frames(padded, N_FFT, HOP, None)[:, :-1]
-        return each_block(frames, bands)
+        silent = max(0, frames.shape[1] - sounding)
+        features = each_block(frames[:, :sounding], bands)
+        return torch.nn.functional.pad(features, (0, 0, 0, silent), value=math.log10(FLOOR))

@@ -41,6 +41,25 @@ def test_padded_or_cut(length):
         np.testing.assert_allclose(mine.numpy(), published(x, 80), atol=2e-4)
 
 
+@pytest.mark.parametrize("samples", [0, 4599, 4600, 4601, 4759, 4761, 4999, 5001])
+def test_frames_behind_all_sound_are_silence(samples):
+    x = waveforms([samples])[0]
+    filled = librosa.util.fix_length(x[0].numpy(), size=5000)
+    done = WhisperLogMel(length=5000)(x[None])[0]
+    np.testing.assert_allclose(done.numpy(), published(filled, 80), atol=2e-4)
+
+
+@pytest.mark.parametrize("n_mels", [80, 128])
+def test_is_transformers(n_mels):
+    transformers = pytest.importorskip("transformers")
+    items = waveforms((40_000, 480_000, 480_700))
+    theirs = transformers.WhisperFeatureExtractor(feature_size=n_mels)
+    given = {"sampling_rate": 16000, "return_tensors": "np"}
+    want = theirs([item[0].numpy() for item in items], **given)["input_features"]
+    done = WhisperLogMel(n_mels)(Ragged.from_list(items)).dense()
+    np.testing.assert_allclose(done.transpose(1, 2).numpy(), want, rtol=0, atol=2e-4)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("length", [None, 3000])
 def test_same_result_in_any_batch(length, device):
