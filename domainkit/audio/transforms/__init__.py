@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from domainkit.audio.transforms.beamformers import MVDR, PSD, RNNTLoss, RTFMVDR, SoudenMVDR
+    from domainkit.audio.transforms.beamformers import MVDR, PSD, RTFMVDR, RNNTLoss, SoudenMVDR
     from domainkit.audio.transforms.cepstra import LFCC, MFCC
     from domainkit.audio.transforms.codec import RandomCodec
     from domainkit.audio.transforms.crop import CenterCrop, RandomCrop
