@@ -97,8 +97,8 @@ def test_scores_are_those_of_torchs_loss():
                 torch.tensor(len(one.tokens)),
                 reduction="sum",
             )
-            assert one.score == pytest.approx(-loss.item(), abs=1e-4)
-            assert one.score <= -loss.item() + 1e-9  # a beam loses paths, and finds no others
+            # a beam loses some paths, and finds no others
+            assert -loss.item() - 1e-2 < one.score < -loss.item() + 1e-9
 
 
 def plain_search(log_probs: torch.Tensor, width: int) -> dict[tuple[int, ...], float]:
@@ -208,7 +208,9 @@ def test_a_language_model_decides(tmp_path):
     pytest.importorskip("kenlm")
     (tmp_path / "words.arpa").write_text(ARPA)
     log_probs = spoken("ab ba")
-    log_probs[0, 6:10] = torch.tensor([0.28, 0.24, 0.24, 0.24]).log()  # the second word is mumbled
+    log_probs[0, 6] = torch.tensor([0.03, 0.40, 0.55, 0.02]).log()  # the second word is mumbled
+    log_probs[0, 8] = torch.tensor([0.03, 0.55, 0.40, 0.02]).log()
+    assert F.ctc_beam_decode(log_probs)[0][0].tokens == (1, 2, 3, 2, 1)
     how = {"language_model": tmp_path / "words.arpa", "labels": LABELS, "beam_width": 50}
     found = F.ctc_beam_decode(log_probs, n_best=3, **how)[0]
     assert found[0].text == "ab ab" and len(found) == 3
