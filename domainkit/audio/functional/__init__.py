@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from domainkit.audio.functional.coding import apply_codec
     from domainkit.audio.functional.convolution import convolve, fftconvolve
+    from domainkit.audio.functional.ctc import CTCHypothesis, ctc_beam_decode, ctc_greedy_decode
     from domainkit.audio.functional.decibels import DB_to_amplitude, amplitude_to_DB, gain
     from domainkit.audio.functional.deltas import compute_deltas
     from domainkit.audio.functional.distances import edit_distance, frechet_distance
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 
 _HERE = "domainkit.audio.functional"
 _HOME = {  # public name -> the module that defines it
+    "CTCHypothesis": "ctc",
     "DB_to_amplitude": "decibels",
     "TokenSpan": "alignment",
     "add_noise": "noise",
@@ -87,6 +89,8 @@ _HOME = {  # public name -> the module that defines it
     "contrast": "shaping",
     "convolve": "convolution",
     "create_dct": "filter_banks",
+    "ctc_beam_decode": "ctc",
+    "ctc_greedy_decode": "ctc",
     "dcshift": "shaping",
     "deemph_biquad": "biquads",
     "deemphasis": "emphasis",
@@ -143,6 +147,7 @@ _HOME = {  # public name -> the module that defines it
 }
 
 __all__ = [
+    "CTCHypothesis",
     "DB_to_amplitude",
     "TokenSpan",
     "add_noise",
@@ -159,6 +164,8 @@ __all__ = [
     "contrast",
     "convolve",
     "create_dct",
+    "ctc_beam_decode",
+    "ctc_greedy_decode",
     "dcshift",
     "deemph_biquad",
     "deemphasis",
