@@ -7,7 +7,8 @@ All peers work in one process and take turns, round by round, as the speed of a 
 minute to minute; a share is the median over the rounds of domainkit's time by a peer's in the same
 round: below 1, domainkit is quicker.
 
-The aims, with one thread, of torchaudio's time: biquad at most .15, room response at most .08.
+The aims, with one thread, of torchaudio's time: biquad at most .15, room response at most .08,
+pitch shift at most .13.
 """
 
 from __future__ import annotations
@@ -76,7 +77,38 @@ def room_response() -> Jobs:
     return jobs
 
 
-ROWS: dict[str, Callable[[], Jobs]] = {"biquad": biquad, "room response": room_response}
+def pitch_shift() -> Jobs:
+    """8 recordings of 10 s, 4 semitones up."""
+    x = sound(BATCH, RATE * SECONDS)
+    single = x.numpy()
+    jobs: Jobs = {"domainkit": lambda: F.pitch_shift(x, RATE, 4)}
+    try:
+        import torchaudio.functional as theirs
+
+        jobs["torchaudio"] = lambda: theirs.pitch_shift(x, RATE, 4)
+    except (ImportError, OSError):
+        pass
+    try:
+        import librosa
+
+        jobs["librosa"] = lambda: librosa.effects.pitch_shift(single, sr=RATE, n_steps=4)
+    except ImportError:
+        pass
+    try:
+        import audiomentations
+
+        shift = audiomentations.PitchShift(4, 4, p=1.0)
+        jobs["audiomentations"] = lambda: [shift(row, sample_rate=RATE) for row in single]
+    except ImportError:
+        pass
+    return jobs
+
+
+ROWS: dict[str, Callable[[], Jobs]] = {
+    "biquad": biquad,
+    "room response": room_response,
+    "pitch shift": pitch_shift,
+}
 
 
 def seconds(job: Callable[[], Any]) -> float:

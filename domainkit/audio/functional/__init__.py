@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.phases import griffinlim, phase_vocoder
     from domainkit.audio.functional.pitch import detect_pitch_frequency
     from domainkit.audio.functional.recursion import filtfilt, lfilter
+    from domainkit.audio.functional.shifting import pitch_shift
     from domainkit.audio.functional.spectra import (
         inverse_spectrogram,
         spectral_centroid,
@@ -75,6 +76,7 @@ _HOME = {  # public name -> the module that defines it
     "mu_law_decoding": "mu_law",
     "mu_law_encoding": "mu_law",
     "phase_vocoder": "phases",
+    "pitch_shift": "shifting",
     "preemphasis": "emphasis",
     "riaa_biquad": "biquads",
     "sliding_window_cmn": "moving_mean",
@@ -115,6 +117,7 @@ __all__ = [
     "mu_law_decoding",
     "mu_law_encoding",
     "phase_vocoder",
+    "pitch_shift",
     "preemphasis",
     "riaa_biquad",
     "sliding_window_cmn",
