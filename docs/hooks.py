@@ -20,6 +20,7 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parent))  # mkdocs loads this file alone
 
+import audio_gallery
 import gallery
 
 from domainkit.cards import Card, list_datasets, load_card
@@ -33,7 +34,7 @@ NO_RUN = re.compile(r"^(\s*```python) no-run", re.MULTILINE)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to those in ``docs/``."""
-    for place, content in {**generated(), **gallery.pages()}.items():
+    for place, content in {**generated(), **gallery.pages(), **audio_gallery.pages()}.items():
         files.append(File.generated(config, place, content=content))
     return files
 

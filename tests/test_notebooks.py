@@ -79,3 +79,17 @@ def test_the_transforms_notebook_shows_every_kind() -> None:
     text = "".join(o.text for o in shown if "text" in o)
     assert "the same picture: True" in text
     assert "RandomResizedCrop" in text  # the plan
+
+
+def test_the_audio_notebook_plays_and_shows_every_kind() -> None:
+    notebook = run("audio-transforms.ipynb")
+    shown = outputs(notebook)
+    assert not [o for o in shown if o.output_type == "error"]
+    assert not [o.text for o in shown if o.get("name") == "stderr"]
+    data = [o.data for o in shown if "data" in o]
+    # as they are, loudness, speed, rooms; features, masks
+    assert sum("image/png" in d for d in data) == 6
+    assert sum("<audio" in d.get("text/html", "") for d in data) == 1 + 4 + 2 + 5
+    text = "".join(o.text for o in shown if "text" in o)
+    assert "alone and in a batch, the same: True" in text
+    assert "RandomSpeed" in text  # the plan

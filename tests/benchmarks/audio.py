@@ -7,8 +7,9 @@ All peers work in one process and take turns, round by round, as the speed of a 
 minute to minute; a share is the median over the rounds of domainkit's time by a peer's in the same
 round: below 1, domainkit is quicker.
 
-The aims, with one thread, of torchaudio's time: biquad at most .15, room response at most .08,
-pitch shift at most .13.
+The aims, with one thread, of torchaudio's time: log-mel at most .55, resampling with the long
+filter at most .25 (48 kHz) and .8 (44.1 kHz), room response at most .08, pitch shift at most .13,
+biquad at most .15.
 """
 
 from __future__ import annotations
@@ -77,28 +78,139 @@ def room_response() -> Jobs:
     return jobs
 
 
-def pitch_shift() -> Jobs:
-    """8 recordings of 10 s, 4 semitones up."""
-    x = sound(BATCH, RATE * SECONDS)
-    single = x.numpy()
-    jobs: Jobs = {"domainkit": lambda: F.pitch_shift(x, RATE, 4)}
-    try:
-        import torchaudio.functional as theirs
+def log_mel() -> Jobs:
+    """Log-mel, 400/160/80, of 8 recordings of 10 s."""
+    from domainkit.audio.transforms import LogMel
 
-        jobs["torchaudio"] = lambda: theirs.pitch_shift(x, RATE, 4)
+    x, mine = sound(BATCH, 1, RATE * SECONDS), LogMel(RATE)
+    jobs: Jobs = {"domainkit": lambda: mine(x)}
+    try:
+        import torchaudio.transforms as theirs
+
+        mel = theirs.MelSpectrogram(RATE, 400, 400, 160, n_mels=80)
+        jobs["torchaudio"] = lambda: mel(x).clamp(min=1e-10).log()
+        jobs["torchaudio, one by one"] = lambda: [mel(v).clamp(min=1e-10).log() for v in x]
     except (ImportError, OSError):
         pass
     try:
         import librosa
 
-        jobs["librosa"] = lambda: librosa.effects.pitch_shift(single, sr=RATE, n_steps=4)
+        rows = x[:, 0].numpy()
+        given = {"sr": RATE, "n_fft": 400, "hop_length": 160, "n_mels": 80}
+        jobs["librosa"] = lambda: [librosa.feature.melspectrogram(y=v, **given) for v in rows]
     except ImportError:
         pass
-    try:
-        import audiomentations
+    return jobs
 
-        shift = audiomentations.PitchShift(4, 4, p=1.0)
-        jobs["audiomentations"] = lambda: [shift(row, sample_rate=RATE) for row in single]
+
+def kaldi_fbank() -> Jobs:
+    """Kaldi's log-mel, 80 bands, of 8 recordings of 10 s."""
+    x = sound(BATCH, RATE * SECONDS)
+    jobs: Jobs = {"domainkit": lambda: F.kaldi_fbank(x, num_mel_bins=80)}
+    try:
+        from torchaudio.compliance import kaldi
+
+        jobs["torchaudio, one by one"] = lambda: [kaldi.fbank(v[None], num_mel_bins=80) for v in x]
+    except (ImportError, OSError):
+        pass
+    try:
+        import kaldi_native_fbank as native
+
+        options = native.FbankOptions()
+        options.frame_opts.dither, options.mel_opts.num_bins = 0.0, 80
+
+        def one(samples: Any) -> list[Any]:
+            online = native.OnlineFbank(options)
+            online.accept_waveform(RATE, samples)
+            online.input_finished()
+            return [online.get_frame(i) for i in range(online.num_frames_ready)]
+
+        jobs["kaldi-native-fbank"] = lambda: [one(v) for v in x.numpy()]
+    except ImportError:
+        pass
+    return jobs
+
+
+def whisper() -> Jobs:
+    """Whisper's features, filled up to 30 s, of 8 recordings of 10 s."""
+    from domainkit.audio.transforms import WhisperLogMel
+
+    x, mine = sound(BATCH, 1, RATE * SECONDS), WhisperLogMel()
+    jobs: Jobs = {"domainkit": lambda: mine(x)}
+    try:
+        from transformers import WhisperFeatureExtractor
+
+        theirs, rows = WhisperFeatureExtractor(), [v[0].numpy() for v in x]
+        given = {"sampling_rate": RATE, "return_tensors": "pt"}
+        jobs["transformers"] = lambda: theirs(rows, **given)
+    except ImportError:
+        pass
+    return jobs
+
+
+def _resampling(orig: int, new: int) -> Jobs:
+    x = sound(BATCH, orig * SECONDS)
+    long = {"resampling_method": "high_quality"}
+    jobs: Jobs = {
+        "domainkit": lambda: F.resample(x, orig, new, **long),
+        "domainkit, short filter": lambda: F.resample(x, orig, new),
+    }
+    try:
+        import torchaudio.functional as theirs
+
+        jobs["torchaudio"] = lambda: theirs.resample(x, orig, new)
+    except (ImportError, OSError):
+        pass
+    import soxr
+
+    rows = x.numpy()
+    jobs["soxr HQ"] = lambda: [soxr.resample(v, orig, new) for v in rows]
+    return jobs
+
+
+def resample_48() -> Jobs:
+    """8 recordings of 10 s from 48 to 16 kHz, by the long filter (high_quality)."""
+    return _resampling(48000, 16000)
+
+
+def resample_44() -> Jobs:
+    """8 recordings of 10 s from 44.1 to 16 kHz, by the long filter (high_quality)."""
+    return _resampling(44100, 16000)
+
+
+def speeds() -> Jobs:
+    """8 recordings of 10 s, each at a speed of its own; torchaudio one by one."""
+    x, factors = sound(BATCH, RATE * SECONDS), torch.linspace(0.9, 1.1, BATCH)
+    jobs: Jobs = {"domainkit": lambda: F.vary_speed(x, factors)}
+    each = [round(float(f), 2) for f in factors]
+    pairs = list(zip(x, each, strict=True))
+    try:
+        import torchaudio.functional as theirs
+
+        jobs["torchaudio"] = lambda: [theirs.speed(v, RATE, f)[0] for v, f in pairs]
+    except (ImportError, OSError):
+        pass
+    import soxr
+
+    jobs["soxr HQ"] = lambda: [soxr.resample(v.numpy(), int(RATE * f), RATE) for v, f in pairs]
+    return jobs
+
+
+def pitch_shift() -> Jobs:
+    """8 recordings of 10 s three semitones down; what torchaudio takes depends on the number."""
+    x = sound(BATCH, RATE * SECONDS)
+    jobs: Jobs = {"domainkit": lambda: F.pitch_shift(x, RATE, -3)}
+    try:
+        import torchaudio.functional as theirs
+
+        jobs["torchaudio"] = lambda: theirs.pitch_shift(x, RATE, -3)
+    except (ImportError, OSError):
+        pass
+    try:
+        import librosa
+
+        rows = x.numpy()
+        jobs["librosa"] = lambda: librosa.effects.pitch_shift(rows, sr=RATE, n_steps=-3)
     except ImportError:
         pass
     return jobs
@@ -106,8 +218,14 @@ def pitch_shift() -> Jobs:
 
 ROWS: dict[str, Callable[[], Jobs]] = {
     "biquad": biquad,
-    "room response": room_response,
+    "kaldi fbank": kaldi_fbank,
+    "log-mel": log_mel,
     "pitch shift": pitch_shift,
+    "resample 44.1k": resample_44,
+    "resample 48k": resample_48,
+    "room response": room_response,
+    "speeds": speeds,
+    "whisper": whisper,
 }
 
 

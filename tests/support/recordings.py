@@ -1,4 +1,4 @@
-"""Recordings made up for tests: speech-like sound in any format, by soundfile."""
+"""Recordings for tests: real ones, and made up ones in any format, by soundfile."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
+import torch
+
+import domainkit as dk
 
 
 def sound(count: int, channels: int, rate: int, seed: int = 0) -> np.ndarray:
@@ -18,6 +21,13 @@ def sound(count: int, channels: int, rate: int, seed: int = 0) -> np.ndarray:
     tones = 0.4 * np.sin(2 * np.pi * np.outer(t, pitches) + 30 * np.sin(4 * t)[:, None])
     noise = 0.1 * rng.standard_normal((count, channels)) * (np.sin(5 * t) > 0)[:, None]
     return ((tones + noise) * (np.sin(2 * t) > -0.8)[:, None]).astype(np.float32)
+
+
+@cache
+def speech(count: int = 5) -> list[torch.Tensor]:
+    """Real recordings at 8000 Hz, float32 [T_i]: the first prompts of the embedded set."""
+    rows = dk.load_dataset("audio/voice-prompts", "train")
+    return [rows[i]["audio"][0] for i in range(count)]
 
 
 @cache

@@ -83,8 +83,22 @@ def _wave(at: At, size: int) -> int | None:
             if length == UNKNOWN_SIZE and long_data is not None:
                 length = long_data  # noqa: PLW2901 - the size of the same chunk
             _compare("WAV", length, size - start)
+            if not length:
+                _check_finished(at, start, size)
             break
     return samples
+
+
+def _check_finished(at: At, start: int, size: int) -> None:
+    """DecodeError if a WAV file that declares no sound has bytes that are no chunks of its own."""
+    for _, place, length in _chunks(at, size, "<", start):
+        if place + length <= size <= place + length + 1:
+            return
+    if size - start > 1:
+        raise DecodeError(
+            f"the WAV recording was not finished: its header promises no sound, and {size - start} "
+            "bytes follow. Write it again, or open it with raw=Raw(...)"
+        )
 
 
 def _wave64(at: At, size: int) -> None:
@@ -98,8 +112,7 @@ def _wave64(at: At, size: int) -> None:
         position += max(24, -(-length // 8) * 8)
 
 
-def _chunks(at: At, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
-    position = 12
+def _chunks(at: At, size: int, order: str, position: int = 12) -> Iterator[tuple[bytes, int, int]]:
     while position + 8 <= size:
         name, length = struct.unpack(f"{order}4sI", at(position, 8))
         yield name, position + 8, length

@@ -76,11 +76,36 @@ def _by_blocks(x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
     length = _quick_length(min(total, max(_SHORTEST, 3 * m)))
     step = length - m + 1
     blocks = -(-total // step)
-    padded = torch.nn.functional.pad(x, (m - 1, blocks * step - n))
     taps = torch.fft.rfft(h, length)[..., None, :]
+    wanted = torch.is_grad_enabled() and (x.requires_grad or h.requires_grad)
+    if x.device.type == "cpu" and not wanted and not torch.compiler.is_compiling():
+        return _row_by_row(x, taps, length, step)
+    padded = torch.nn.functional.pad(x, (m - 1, blocks * step - n))
     spectra = torch.fft.rfft(padded.unfold(-1, length, step)) * taps
     parts = torch.fft.irfft(spectra, length)[..., m - 1 :]
     return parts.flatten(-2)[..., :total]
+
+
+def _row_by_row(x: torch.Tensor, taps: torch.Tensor, length: int, step: int) -> torch.Tensor:
+    """The same, one waveform after the other: what is at work stays in the processor's cache."""
+    shape = torch.broadcast_shapes(x.shape[:-1], taps.shape[:-2])
+    n = x.shape[-1]
+    before = length - step  # one less than there are taps
+    total = n + before
+    blocks = -(-total // step)
+    room = x.new_zeros(before + blocks * step)
+    frames = room.unfold(0, length, step)
+    rows = x.expand(*shape, -1).reshape(-1, n)
+    spectra = taps.expand(*shape, -1, -1).flatten(0, -3) if shape else taps[None]
+    out = x.new_empty(len(rows), total)
+    whole = total // step  # blocks that lie wholly in the result
+    for row, spectrum, to in zip(rows, spectra, out, strict=True):
+        room[before : before + n] = row
+        part = torch.fft.irfft(torch.fft.rfft(frames).mul_(spectrum), length)[:, before:]
+        to[: whole * step].view(whole, step).copy_(part[:whole])
+        if whole < blocks:
+            to[whole * step :] = part[whole, : total - whole * step]
+    return out.view(*shape, total)
 
 
 def _cut(full: torch.Tensor, mode: str, n: int, m: int) -> torch.Tensor:

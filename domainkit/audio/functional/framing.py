@@ -38,7 +38,7 @@ def signal_frames(
 def each_block(frames: torch.Tensor, work: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """``work`` on [..., F, N], done in blocks of frames."""
     parts: Sequence[torch.Tensor] = [frames]
-    if frames.device.type == "cpu":
+    if frames.device.type == "cpu" and not torch.compiler.is_compiling():
         others = max(1, frames.numel() // max(1, frames.shape[-2]))
         parts = frames.split(max(1, BLOCK // others), dim=-2)
     done = [work(part) for part in parts]
@@ -47,7 +47,8 @@ def each_block(frames: torch.Tensor, work: Callable[[torch.Tensor], torch.Tensor
 
 def powers(spectrum: torch.Tensor, power: float) -> torch.Tensor:
     """``abs(spectrum) ** power``, whose derivative at 0 is 0."""
-    energy = torch.view_as_real(spectrum).square().sum(-1)
+    # by parts: a sum over pairs costs four times as much
+    energy = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
     if power == 2.0:
         return energy
     if energy.requires_grad:

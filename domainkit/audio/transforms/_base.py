@@ -70,13 +70,15 @@ class WaveformTransform(Transform):
         dense = waveforms_to_dense(x) if ragged else x
         lengths = x.host_shapes[:, 1] if ragged else np.full(len(x), x.shape[2], dtype=np.int64)
         done = self.process(dense, lengths, draws)
-        y, lengths = done if isinstance(done, tuple) else (done, lengths)
+        y, after = done if isinstance(done, tuple) else (done, lengths)
         if not ragged and not self.varies:
             return y
+        if ragged and y is dense and after is lengths:
+            return x
         channels = np.full(len(y), y.shape[1], dtype=np.int64)
         if ragged and y.shape[1] == dense.shape[1]:
             channels = x.host_shapes[:, 0]
-        return waveforms_from_dense(y, np.stack([channels, lengths], axis=1))
+        return waveforms_from_dense(y, np.stack([channels, after], axis=1))
 
     def _check_channels(self, x: Any) -> None:
         if self.mono:

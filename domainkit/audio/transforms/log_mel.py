@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import torch
 
-from domainkit.audio.functional.framing import each_block, powers, signal_frames
+from domainkit.audio.functional.framing import each_block, powers
+from domainkit.audio.transforms._frames import by_frames
 from domainkit.audio.transforms.checks import check_waveforms
 from domainkit.audio.transforms.mel import hann_window, mel_filters
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
-from domainkit.ragged import Ragged
 from domainkit.transform import Transform
 
 __all__ = ["LogMel"]
@@ -125,23 +126,8 @@ class LogMel(Transform):
 
     def apply(self, x: Any, draws: Draws) -> Any:
         check_waveforms(self, x)
-        channels = x.host_shapes[:, 0].max(initial=1) if isinstance(x, Ragged) else x.shape[1]
-        if channels != 1:
-            raise TransformError(f"LogMel takes one channel, got {channels}: put Mono before it")
-        if not isinstance(x, Ragged):
-            self._check_length(x.shape[2])
-            return self._log_mel(self._frames(x[:, 0]))
-        lengths = x.host_shapes[:, 1]
-        self._check_length(int(lengths.min(initial=self.n_fft)))
-        frames = [self._frames(item[0]) for item in x]
-        if x.device.type != "cpu":  # few large launches there; on a CPU, an item stays in its cache
-            frames = [torch.cat(frames)]
-        features = torch.cat([self._log_mel(part) for part in frames])
-        return Ragged.from_shapes(features, 1 + lengths // self.hop_length)
-
-    def _frames(self, x: torch.Tensor) -> torch.Tensor:
-        """[..., T] -> a view [..., F, n_fft] of the padded signal."""
-        return signal_frames(x, self.n_fft, self.hop_length, self.pad_mode)
+        how: dict[str, Any] = {"hop_length": self.hop_length, "pad_mode": self.pad_mode}
+        return by_frames("LogMel", x, self._log_mel, n_fft=self.n_fft, **how)
 
     def _log_mel(self, frames: torch.Tensor) -> torch.Tensor:
         """[..., F, n_fft] -> [..., F, n_mels]."""
@@ -149,10 +135,25 @@ class LogMel(Transform):
         bank = mel_filters(self._design, frames.device, frames.dtype)
 
         def bands(part: torch.Tensor) -> torch.Tensor:
-            energy = powers(torch.fft.rfft(part * window), self.power)
-            return (energy @ bank).clamp(min=self.floor).log()
+            spectrum = torch.fft.rfft(part * window)
+            if self._in_triton(spectrum):
+                from domainkit.audio.transforms._triton_log_mel import log_mel_triton
+
+                return log_mel_triton(spectrum, bank, self.floor, self.power)
+            return (powers(spectrum, self.power) @ bank).clamp(min=self.floor).log()
 
         return each_block(frames, bands)
+
+    def _in_triton(self, spectrum: torch.Tensor) -> bool:
+        """Whether the kernel does the rest; it has no gradient, and stays out of graphs."""
+        return (
+            spectrum.is_cuda
+            and spectrum.dtype == torch.complex64
+            and self.power in (1.0, 2.0)
+            and not (spectrum.requires_grad and torch.is_grad_enabled())
+            and not torch.compiler.is_compiling()
+            and find_spec("triton") is not None
+        )
 
     @property
     def _window_length(self) -> int:
@@ -168,11 +169,3 @@ class LogMel(Transform):
             self.sample_rate, self.n_fft, self.n_mels,
             float(self.f_min), float(self._f_max), self.mel_scale, self.norm,
         )  # fmt: skip
-
-    def _check_length(self, shortest: int) -> None:
-        half = self.n_fft // 2
-        if self.pad_mode == "reflect" and shortest <= half:
-            raise TransformError(
-                f"LogMel with pad_mode='reflect' needs more than {half} samples, got {shortest}: "
-                "leave the sample out or use pad_mode='constant'"
-            )

@@ -24,7 +24,7 @@ def mel_peaks(n_mels: int, f_min: float, f_max: float, mel_scale: str) -> np.nda
     return mel_to_hertz(np.linspace(low, high, n_mels + 2), mel_scale)
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result  # numpy's numbers are constants of a graph
 def mel_filters(
     design: tuple[int, int, int, float, float, str, str],
     device: torch.device,
@@ -36,6 +36,15 @@ def mel_filters(
         design: sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm, as ``LogMel`` has them.
         device, dtype: of the bank; it is computed in float64 on the host and kept.
     """
+    return _made(design, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made(
+    design: tuple[int, int, int, float, float, str, str],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> torch.Tensor:
     sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm = design
     bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
     bank = triangles(bins, mel_peaks(n_mels, f_min, f_max, mel_scale), area=norm == "slaney")
@@ -43,11 +52,18 @@ def mel_filters(
         return torch.from_numpy(bank).to(device=device, dtype=dtype)
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result
 def hann_window(
     n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype
 ) -> torch.Tensor:
     """The periodic Hann window in the middle of n_fft samples, as ``torch.stft`` places it."""
+    return _made_window(n_fft, win_length, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made_window(
+    n_fft: int, win_length: int, device: torch.device, dtype: torch.dtype
+) -> torch.Tensor:
     with torch.inference_mode(False):  # a cached inference tensor could not be trained through
         window = torch.hann_window(win_length, dtype=torch.float64)
         return centred_window(window, n_fft).to(device=device, dtype=dtype)

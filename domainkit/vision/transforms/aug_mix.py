@@ -12,6 +12,7 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.gamma import dirichlet
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._auto import (
     OPS,
@@ -22,7 +23,6 @@ from domainkit.vision.transforms._auto import (
     run_slots,
     strengths,
 )
-from domainkit.vision.transforms._gamma import dirichlet
 
 __all__ = ["AugMix"]
 

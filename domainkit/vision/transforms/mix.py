@@ -17,15 +17,16 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.gamma import betas
 from domainkit.ragged import Ragged
+from domainkit.soft_labels import mix_labels, soft_labels
 from domainkit.transform import Transform, replace_fields
-from domainkit.vision.transforms._gamma import betas
 from domainkit.vision.transforms._images import FLOATS
 from domainkit.vision.transforms._targets import refuse
 from domainkit.vision.transforms.kernels.outputs import room_like
 from domainkit.vision.transforms.kernels.pool import in_parts
 
-__all__ = ["CutMix", "MixUp", "RandomMixUpCutMix", "cut_mix", "mix_labels", "mix_up"]
+__all__ = ["CutMix", "MixUp", "RandomMixUpCutMix", "cut_mix", "mix_up"]
 
 # which number of a sample's draws is what
 _WHETHER, _WHICH, _CENTRE, _BETA = 0, 1, 2, 4
@@ -61,7 +62,7 @@ class _Mixing(Transform):
             )
         refuse(self, batch)
         x = self._checked(batch[self.field])
-        labels = self._soft(batch[self.label], len(x))
+        labels = soft_labels(self, batch[self.label], len(x))
         mixed, share = self.pictures(x, draws)
         return replace_fields(batch, {self.field: mixed, self.label: mix_labels(labels, share)})
 
@@ -91,41 +92,6 @@ class _Mixing(Transform):
             got = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
             raise TransformError(f"{name} takes [B, C, H, W] or [B, T, C, H, W], got {got}")
         return x
-
-    def _soft(self, labels: Any, batch: int) -> torch.Tensor:
-        """Labels as floating [B, num_classes]."""
-        name = type(self).__name__
-        if not isinstance(labels, torch.Tensor) or labels.ndim not in (1, 2):
-            got = tuple(labels.shape) if isinstance(labels, torch.Tensor) else type(labels).__name__
-            raise TransformError(
-                f"{name}: {self.label!r} must be class numbers [B] or shares [B, num_classes], "
-                f"got {got}"
-            )
-        if len(labels) != batch:
-            raise TransformError(f"{name}: {batch} pictures and {len(labels)} labels")
-        classes = self.num_classes
-        if labels.ndim == 2:
-            if classes not in (None, labels.shape[1]):
-                raise TransformError(
-                    f"{name}: {self.label!r} has {labels.shape[1]} columns, num_classes is "
-                    f"{classes}"
-                )
-            return labels if labels.is_floating_point() else labels.float()
-        if classes is None:
-            raise TransformError(f"{name}: labels [B] need num_classes=...")
-        if labels.is_floating_point() or labels.dtype == torch.bool:
-            raise TransformError(f"{name}: labels [B] must be integers, got {labels.dtype}")
-        if (
-            batch
-            and not (labels.is_cuda or torch.compiler.is_compiling())
-            and not 0 <= int(labels.min()) <= int(labels.max()) < classes
-        ):
-            raise TransformError(
-                f"{name}: labels must be in 0..{classes - 1}, got {int(labels.min())}.."
-                f"{int(labels.max())}"
-            )
-        hot = torch.zeros(batch, classes, device=labels.device)
-        return hot.scatter_(1, labels[:, None].long(), 1.0)
 
     def _chosen(self, draws: Draws) -> torch.Tensor:
         return draws.uniform(1, start=_WHETHER)[:, 0] < self.p
@@ -318,13 +284,6 @@ def cut_mix(x: torch.Tensor, boxes: torch.Tensor, out: torch.Tensor | None = Non
         len(x), *[1] * (x.ndim - 3), x.shape[-2], x.shape[-1]
     )
     return out.copy_(torch.where(inside, x.roll(1, 0), out))
-
-
-def mix_labels(labels: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """share[i] * labels[i] + (1 - share[i]) * labels[i - 1] for floating labels [B, C]."""
-    own = share.to(labels.device)[:, None]
-    mixed = labels.roll(1, 0) * (1 - own) + labels * own
-    return mixed.to(labels.dtype)
 
 
 def _boxes(size: tuple[int, int], draws: Draws, alpha: float) -> torch.Tensor:

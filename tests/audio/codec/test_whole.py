@@ -141,3 +141,14 @@ def test_a_wav_written_to_a_pipe_is_not_taken_for_damaged() -> None:
 def test_a_recording_without_samples_is_empty() -> None:
     waveform, rate = decode_audio(wav_bytes(0, 0, 8000))
     assert (waveform.shape, rate) == ((1, 0), 8000)
+
+
+def test_a_wav_that_was_never_finished_is_told() -> None:
+    data = bytearray(wav_bytes(3, 500, 22050))
+    place = data.index(b"data") + 4
+    data[place : place + 4] = bytes(4)
+    with pytest.raises(DecodeError, match="promises no sound, and 1000 bytes follow"):
+        decode_audio(bytes(data))
+    # no sound, and a chunk of notes behind it, is a file as it should be
+    empty = bytes(data[: place + 4]) + b"LIST" + struct.pack("<I", 4) + b"INFO"
+    assert decode_audio(empty)[0].shape == (1, 0)

@@ -108,12 +108,12 @@ def test_a_filter_made_in_inference_mode_can_be_trained_through() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"orig_freq": 0, "new_freq": 8000}, "orig_freq is a whole number above 0, got 0"),
+        ({"orig_freq": 0, "new_freq": 8000}, "orig_freq is a whole number >= 1, got 0"),
         ({"orig_freq": 8000, "new_freq": 16000.0}, "new_freq is a whole number"),
         ({"orig_freq": 8000, "new_freq": 4000, "rolloff": 1.5}, r"rolloff in \(0, 1\]"),
         (
             {"orig_freq": 8000, "new_freq": 4000, "resampling_method": "linear"},
-            "resampling_method is 'sinc_interp_hann' or 'sinc_interp_kaiser', got 'linear'",
+            "one of sinc_interp_hann, sinc_interp_kaiser, high_quality, got 'linear'",
         ),
     ],
 )

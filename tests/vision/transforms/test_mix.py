@@ -13,10 +13,11 @@ from support.pictures import needs_cuda, photos, varied
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.gamma import betas, dirichlet, log_gammas
 from domainkit.ragged import Ragged
+from domainkit.soft_labels import mix_labels
 from domainkit.vision.transforms import Compose, CutMix, MixUp, RandomMixUpCutMix
-from domainkit.vision.transforms._gamma import betas, dirichlet, log_gammas
-from domainkit.vision.transforms.mix import cut_mix, mix_labels, mix_up
+from domainkit.vision.transforms.mix import cut_mix, mix_up
 
 BOTH = [MixUp(0.3, 5), CutMix(1.0, 5), RandomMixUpCutMix(0.3, 1.0, 5)]
 
@@ -178,7 +179,7 @@ def test_wrong_use() -> None:
         (lambda: MixUp(num_classes=5)(b["image"]), "give it a mapping"),
         (lambda: MixUp(num_classes=5)({"image": b["image"]}), "the batch has 'image'"),
         (lambda: MixUp(num_classes=5)({**b, "image": photos(8)}), "floating"),
-        (lambda: MixUp(num_classes=5)({**b, "label": b["label"][:3]}), "8 pictures and 3 labels"),
+        (lambda: MixUp(num_classes=5)({**b, "label": b["label"][:3]}), "8 samples and 3 labels"),
         (lambda: MixUp(num_classes=5)({**b, "label": b["label"].float()}), "integers"),
         (lambda: MixUp(num_classes=5)({**b, "label": torch.zeros(8, 4)}), "4 columns"),
         (lambda: CutMix(num_classes=5)({**b, "label": list(range(8))}), "got list"),
