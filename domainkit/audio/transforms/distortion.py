@@ -91,9 +91,20 @@ class RandomClip(RandomWaveformTransform):
             height = x.abs().amax((1, 2)) * torch.pow(10.0, -drawn / 20)
         else:
             # silence behind an end is never among the largest, so it may be sorted along
-            largest = x.abs().flatten(1).sort(1, descending=True).values
+            sizes = x.abs().flatten(1)
             channels = (x != 0).any(2).sum(1).clamp(min=1)  # those that an item lacks are silent
-            rank = (drawn / 100 * lengths * channels).long().clamp(max=largest.shape[1] - 1)
-            height = largest.gather(1, rank[:, None])[:, 0]
+            rank = (drawn / 100 * lengths * channels).long().clamp(max=sizes.shape[1] - 1)
+            height = _ranked(sizes, rank)
         height = height[:, None, None]
         return x.clamp(-height, height)
+
+
+def _ranked(x: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:
+    """[R]: of each row [R, N] the number that ``rank`` [R] others are before, the largest first."""
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return x.sort(1, descending=True).values.gather(1, rank[:, None])[:, 0]
+    # selection is ten times as fast, but its place is a number of the host
+    places = (x.shape[1] - 1 - rank).tolist()
+    rows = x.detach().numpy()
+    found = [row.argpartition(at)[at] for row, at in zip(rows, places, strict=True)]
+    return x.gather(1, torch.tensor(found, dtype=torch.int64)[:, None])[:, 0]

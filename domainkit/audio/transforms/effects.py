@@ -52,7 +52,7 @@ class Effects(Transform):
 
     Example:
         >>> chain = Effects.from_sox([["gain", "-6"], ["trim", "0", "0.5"], ["rate", "8k"]], 16000)
-        >>> chain(torch.ones(2, 1, 16000)).shape, chain.new_sample_rate
+        >>> chain(torch.ones(2, 1, 16000)).shape, chain.new_freq
         (torch.Size([2, 1, 4000]), 8000)
     """
 
@@ -93,7 +93,7 @@ class Effects(Transform):
         return KNOWN
 
     @property
-    def new_sample_rate(self) -> int:
+    def new_freq(self) -> int:
         """Hz, of what comes out."""
         rate: int = self._rate  # type: ignore[attr-defined]
         return rate

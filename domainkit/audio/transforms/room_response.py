@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from domainkit.audio.functional.convolution import fftconvolve
-from domainkit.audio.functional.room_acoustics import room_responses
 from domainkit.audio.transforms._base import (
     RandomWaveformTransform,
     check_probability,
     inside,
 )
+from domainkit.audio.transforms._rooms import BEFORE, rooms
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
@@ -22,8 +22,7 @@ from domainkit.ragged import Ragged
 __all__ = ["RandomRoomResponse"]
 
 ROOMS = 64  # simulated ones; their bank is made once
-_SOUND_SPEED = 343.0  # metres in a second
-_TAPS = 81
+_SIZES = ((3.0, 3.0, 3.0), (10.0, 10.0, 4.5))  # metres
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,9 @@ class RandomRoomResponse(RandomWaveformTransform):
         min_reverberation, max_reverberation: of simulated rooms: the range of the seconds in which
             sound fades by 60 dB, about (by Eyring's formula).
         responses: your own, at the recordings' rate: a ``Ragged`` of items [T_i] or a tensor
-            [N, T]; None: 64 rooms of 3 to 10 m simulated by the image-source method (J. Allen and
-            D. Berkley, 1979), made at the first use.
+            [N, T]; None: 64 rooms of 3 to 10 m, made at the first use: the first eight reflections
+            by the image-source method (J. Allen and D. Berkley, 1979), later ones as decaying noise
+            of the same energy (E. Lehmann and A. Johansson, 2010).
         p: how probable it is that a recording is changed at all, in [0, 1].
 
     Raises:
@@ -90,6 +90,8 @@ class RandomRoomResponse(RandomWaveformTransform):
                 f"with a sample in each at least; got {self.responses!r:.200}"
             )
         object.__setattr__(self, "responses", given)
+        rows = given.pad()[0]
+        object.__setattr__(self, "_given", (rows, rows.abs().argmax(1)))
 
     def change(
         self, x: torch.Tensor, lengths: torch.Tensor, u: torch.Tensor, draws: Draws
@@ -112,50 +114,22 @@ class RandomRoomResponse(RandomWaveformTransform):
         if self.responses is None:
             times = (float(self.min_reverberation), float(self.max_reverberation))
             return _simulated(self.sample_rate, *times, x.device)
-        bank = self.responses.to(x.device).pad()[0]
-        return bank, bank.abs().argmax(1)
+        bank, direct = self._given  # type: ignore[attr-defined]
+        return bank.to(x.device), direct.to(x.device)
 
 
 @torch.compiler.assume_constant_result
 def _simulated(
     rate: int, shortest: float, longest: float, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return _made_bank(rate, shortest, longest, device)
+    return _made(rate, shortest, longest, device)
 
 
 @lru_cache(maxsize=8)
-def _made_bank(
+def _made(
     rate: int, shortest: float, longest: float, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The bank of ``ROOMS`` rooms: sizes, places and times of reverberation are drawn."""
-    u = Draws(0, 0, torch.arange(ROOMS)).uniform(10).double()
-    sizes = 3 + torch.tensor([7.0, 7.0, 1.5], dtype=torch.float64) * u[:, :3]
-    margin = 0.1
-    source, microphone = (sizes * (margin + (1 - 2 * margin) * u[:, k : k + 3]) for k in (3, 6))
-    fade = shortest + (longest - shortest) * u[:, 9]
-    # Eyring's formula: T = 0.161 V / (-S ln(1 - a)), and a pressure is the root of an energy
-    volume = sizes.prod(1)
-    surface = 2 * (sizes * sizes.roll(1, 1)).sum(1)
-    kept = torch.exp(-0.161 * volume / (surface * fade))
-    longest_path = int(longest * rate)
-    # an image of order n is about n mean free paths away; -60 dB of the longest is enough
-    order = min(24, int(longest * _SOUND_SPEED / float((4 * volume / surface).min())) + 1)
-    bank = torch.cat(
-        [
-            room_responses(
-                sizes[i : i + 1],
-                source[i : i + 1],
-                microphone[i : i + 1, None],
-                kept[i : i + 1, None].expand(-1, 6).sqrt(),
-                order,
-                rate / _SOUND_SPEED,
-                _TAPS,
-                longest_path,
-            )[:, 0]
-            for i in range(ROOMS)
-        ]
-    )
-    path = torch.linalg.vector_norm(source - microphone, dim=1)
-    direct = (path * (rate / _SOUND_SPEED) + _TAPS // 2).round().long()
-    with torch.inference_mode(False):
-        return bank.float().to(device), direct.to(device)
+    """The bank of ``ROOMS`` rooms."""
+    with torch.inference_mode(False), torch.no_grad():
+        bank = rooms(rate, ROOMS, (shortest, longest), _SIZES)
+        return bank.to(device), torch.full((ROOMS,), BEFORE, device=device)

@@ -6,16 +6,19 @@ New lengths depend on what is heard, so a batch on a GPU is waited for once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from domainkit.audio.functional.voice_activity import VoiceActivity
 from domainkit.audio.transforms._base import Result, WaveformTransform, inside
+from domainkit.audio.transforms._dense import waveforms_from_dense, waveforms_to_dense
 from domainkit.audio.transforms._moving import taken_from
+from domainkit.audio.transforms.checks import check_waveforms
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.ragged import Ragged
 
 __all__ = ["TrimSilence", "Vad"]
 
@@ -69,14 +72,36 @@ class Vad(WaveformTransform):
         given = {name: getattr(self, name) for name in VoiceActivity.__dataclass_fields__}
         return VoiceActivity(**given)
 
+    def apply(self, x: Any, draws: Draws) -> Any:
+        if isinstance(x, Ragged) and x.item_ndim == 2 and len(set(x.host_shapes[:, 0])) > 1:
+            check_waveforms(self, x)
+            return self._mixed(x)
+        return super().apply(x, draws)
+
     def process(self, x: torch.Tensor, lengths: np.ndarray, draws: Draws) -> Result:
+        return self._cut(x, x, lengths)
+
+    def _mixed(self, x: Ragged) -> Ragged:
+        """Recordings whose numbers of channels differ."""
+        dense, shapes = waveforms_to_dense(x), x.host_shapes
+        own = inside(torch.from_numpy(shapes[:, 0].copy()).to(x.device), dense.shape[1])
+        # a silent channel would put the start earlier: the place of missing ones takes the first
+        heard = torch.where(own[..., None], dense, dense[:, :1])
+        y, after = self._cut(dense, heard, shapes[:, 1].copy())
+        return waveforms_from_dense(y, np.stack([shapes[:, 0], after], axis=1))
+
+    def _cut(
+        self, x: torch.Tensor, heard: torch.Tensor, lengths: np.ndarray
+    ) -> tuple[torch.Tensor, np.ndarray]:
+        if not x.numel():
+            return x, lengths
         detector, count = self._detector(), torch.from_numpy(lengths).to(x.device)
-        first = detector.starts(x, count)
-        y, _ = taken_from(x, first, np.full_like(lengths, x.shape[2]))
+        first = detector.starts(heard, count)
         left = count - first
         if self.trim_end:
-            left = left - detector.starts(flipped(y, left), left)
-        return y, left.cpu().numpy()
+            rest, _ = taken_from(heard, first, np.full_like(lengths, x.shape[2]))
+            left = left - detector.starts(flipped(rest, left), left)
+        return taken_from(x, first, left.cpu().numpy())
 
 
 @dataclass(frozen=True)
@@ -119,11 +144,12 @@ class TrimSilence(WaveformTransform):
             return x, lengths
         count = torch.from_numpy(lengths).to(x.device)
         half = self.frame_length // 2
-        padded = torch.nn.functional.pad(x, (half, half + self.hop_length))
-        power = padded.unfold(-1, self.frame_length, self.hop_length).square().mean(-1)
+        # a recording that is shorter than a window still has one
+        squares = torch.nn.functional.pad(x.square(), (0, self.hop_length))
+        power = torch.nn.functional.avg_pool1d(squares, self.frame_length, self.hop_length, half)
         power = power.clamp(min=1e-10).amax(1)  # [B, F], of the loudest channel
         moments = torch.arange(power.shape[1], device=x.device)
-        heard = moments <= (count // self.hop_length)[:, None]
+        heard = moments <= ((count + 2 * half - self.frame_length) // self.hop_length)[:, None]
         power = torch.where(heard, power, 0)
         loudest = power.amax(1, keepdim=True)
         loud = heard & (10 * (power / loudest).log10() > -self.top_db)

@@ -13,11 +13,20 @@ from domainkit.ragged import Ragged
 from domainkit.transform import Transform
 
 ON_WAVEFORMS: list[Transform] = [
+    transforms.Effects([["gain", "-3"]], 16000),
     transforms.Gain(1.0),
     transforms.LogMel(16000),
+    transforms.Loudness(16000),
     transforms.Mono(),
+    transforms.NormalizeLoudness(16000),
+    transforms.RandomClip(),
+    transforms.RandomCodec(16000),
     transforms.RandomGain(),
+    transforms.RandomPolarity(),
+    transforms.RandomRoomResponse(16000),
     transforms.Resample(2, 1),
+    transforms.TrimSilence(),
+    transforms.Vad(16000),
 ]
 ON_FEATURES: list[Transform] = [transforms.SpecAugment(), transforms.Standardize()]
 

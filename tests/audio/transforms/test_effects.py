@@ -117,7 +117,7 @@ def test_a_chain_runs_in_order_and_follows_the_rate():
     x = ITEMS[0].double()
     want = A.lowpass_biquad(A.resample(A.gain(x, -6.0), RATE, 8000), 8000, 3000.0)
     torch.testing.assert_close(chain(x[None])[0], want[:, 800:].flip(-1), rtol=0, atol=1e-5)
-    assert chain.new_sample_rate == 8000 and Effects([], RATE).new_sample_rate == RATE
+    assert chain.new_freq == 8000 and Effects([], RATE).new_freq == RATE
 
 
 def test_nothing_leaks_through_a_long_chain():
