@@ -214,23 +214,32 @@ def between(
     Returns:
         [..., M, bins], and the phase of the frame after the last, shared by the bins of a tone.
     """
-    sizes, turns = spectra.abs(), spectra.angle() * _TURN
+    sizes, turns = _polar(spectra)
     size = torch.lerp(sizes[..., index, :], sizes[..., index + 1, :], share)
     steps = (turns.diff(dim=-2) + slip)[..., index, :]
     start = turns[..., :1, :] if phase is None else phase
-    # whole turns are dropped before a float32 loses places to them
-    total = torch.cat([start.double(), steps.double()], -2).cumsum(-2)
-    total = (total - total.floor()).to(sizes.dtype)
-    shift = _onsets(size, turns[..., index + (share[:, 0] >= 0.5), :] - total[..., :-1, :])
-    # the frame after the last as well: its bins go on from the phases that they share, or those of
-    # a long tone would drift apart until it is softer
-    total = total + torch.cat([shift, shift[..., -1:, :]], -2)
+    total = torch.cat([start, steps], -2).cumsum(-2)
+    if (shift := _onsets(size, turns[..., index + (share[:, 0] >= 0.5), :], total)) is not None:
+        # the frame after the last as well
+        total = total + torch.cat([shift, shift[..., -1:, :]], -2)
     size = torch.cat([size, size[..., -1:, :]], -2)
-    done = locked(torch.polar(size, total * (2 * math.pi)), size)
-    return done[..., :-1, :], done[..., -1:, :].angle() * _TURN
+    # bins go on from the phases that they share, or those of a long tone would fall out of step
+    angle = total * (2 * math.pi)
+    real, imag = locked(size * angle.cos(), size * angle.sin(), size)
+    after = torch.atan2(imag[..., -1:, :], real[..., -1:, :]) * _TURN
+    return torch.complex(real[..., :-1, :], imag[..., :-1, :]), after
 
 
-def _onsets(size: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+def _polar(spectra: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sizes, and phases in turns."""
+    if spectra.requires_grad:  # these have derivatives at 0
+        return spectra.abs(), spectra.angle() * _TURN
+    real, imag = torch.view_as_real(spectra).unbind(-1)
+    real, imag = real.contiguous(), imag.contiguous()  # quicker by far in one piece
+    return (real * real + imag * imag).sqrt(), torch.atan2(imag, real) * _TURN
+
+
+def _onsets(size: torch.Tensor, own: torch.Tensor, total: torch.Tensor) -> torch.Tensor | None:
     """What to turn the bins [..., M, bins] by so that they begin together where a sound begins.
 
     What a bin's phase was in the silence before says nothing: from a frame of twice the energy of
@@ -238,27 +247,40 @@ def _onsets(size: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
     processing in the phase vocoder", DAFx 2003).
 
     Args:
-        offset: the recording's own phases less those that were carried on.
+        own: the recording's own phases.
+        total: those that were carried on, [..., M + 1, bins].
+
+    Returns:
+        None: no sound begins. Only a CPU is asked, as its answer needs no waiting.
     """
     energy = size.square().sum(-1)
     rises = torch.nn.functional.pad(energy[..., 1:] > 2 * energy[..., :-1], (1, 0))
+    if rises.device.type == "cpu" and not torch.compiler.is_compiling() and not rises.any():
+        return None
     number = torch.arange(size.shape[-2], device=size.device)
     latest = torch.where(rises, number, -1).cummax(-1).values[..., None]
+    offset = own - total[..., :-1, :]
     held = offset.gather(-2, latest.clamp(min=0).expand_as(offset))
     return torch.where(latest >= 0, held, 0)
 
 
-def locked(loose: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+def locked(
+    real: torch.Tensor, imag: torch.Tensor, size: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Bins [..., bins] with their own sizes and a phase that the stronger neighbours share.
 
     The middle of a frame is half its length away from its start: a tone's phase differs by half a
     turn from bin to bin.
     """
-    sides = torch.nn.functional.pad(loose, (1, 1))
-    joint = loose - sides[..., :-2] - sides[..., 2:]
+
+    def joint(part: torch.Tensor) -> torch.Tensor:
+        sides = torch.nn.functional.pad(part, (1, 1))
+        return part - sides[..., :-2] - sides[..., 2:]
+
+    real, imag = joint(real), joint(imag)
     tiny = torch.finfo(size.dtype).tiny
-    energy = torch.view_as_real(joint).square().sum(-1).clamp(min=tiny)
-    return joint * (size * energy.rsqrt())
+    scale = size * (real * real + imag * imag).clamp(min=tiny).rsqrt()
+    return real * scale, imag * scale
 
 
 def shrunk(window: torch.Tensor, plan: ShiftPlan) -> torch.Tensor:
