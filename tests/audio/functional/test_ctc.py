@@ -237,7 +237,7 @@ def test_a_language_model_decides(tmp_path):
 
 
 def test_a_space_at_the_end_is_no_word(tmp_path):
-    # pyctcdecode scores "ab ab" and "ab ab " as one, with an unknown word: "ab ab ab" would win
+    # pyctcdecode takes "ab ab" and "ab ab " for one, with an unknown word, and prefers "ab"
     pytest.importorskip("pyctcdecode")
     pytest.importorskip("kenlm")
     (tmp_path / "words.arpa").write_text(ARPA)
