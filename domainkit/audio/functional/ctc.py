@@ -113,7 +113,8 @@ def ctc_beam_decode(
 
     Returns:
         For each recording at most ``n_best`` hypotheses, best first. Scores are the logarithms of
-        their probabilities (minus ``ctc_loss``), with a language model those of pyctcdecode.
+        their probabilities (minus ``ctc_loss``); with a language model alpha times its natural
+        logarithm of the text (an unknown word costs 23 more) and beta for each word are added.
 
     Raises:
         TransformError: not floating [B, T, V], NaN, no path with a probability; an argument outside

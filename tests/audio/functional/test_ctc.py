@@ -193,6 +193,7 @@ ngram 2=3
 \\end\\
 """
 LABELS = ["<pad>", "a", "b", "|"]
+END = (-0.5, 1, False)
 
 
 def spoken(text: str, likely: float = 0.99) -> torch.Tensor:
@@ -217,6 +218,13 @@ def test_a_language_model_decides(tmp_path):
     assert found[0].tokens == (1, 2, 3, 1, 2)
     assert [span.token for span in found[0].spans] == [1, 2, 3, 1, 2]
     assert found == sorted(found, key=lambda one: -one.score)
+    # the bigrams of the model, by hand: <s> ab, ab (after a back-off) ab, ab </s>
+    read = math.log(10) * (-0.1 - 0.3 - 0.3 - 0.2)
+    sound = -torch.nn.functional.ctc_loss(
+        log_probs[0], torch.tensor([1, 2, 3, 1, 2]), torch.tensor(10), torch.tensor(5),
+        reduction="sum",
+    ).item()  # fmt: skip
+    assert found[0].score == pytest.approx(sound + 0.5 * read, abs=0.1)
     clear = F.ctc_beam_decode(spoken("ab ba", 0.999), **how)[0][0]
     assert clear.text == "ab ba"
     assert [(s.token, s.start, s.end) for s in clear.spans] == [
@@ -228,25 +236,54 @@ def test_a_language_model_decides(tmp_path):
         F.ctc_beam_decode(log_probs, **{**how, "language_model": tmp_path / "none.arpa"})
 
 
+def test_a_space_at_the_end_is_no_word(tmp_path):
+    # pyctcdecode takes "ab ab" and "ab ab " for one, with an unknown word, and prefers "ab"
+    pytest.importorskip("pyctcdecode")
+    pytest.importorskip("kenlm")
+    (tmp_path / "words.arpa").write_text(ARPA)
+    log_probs = spoken("ab ab", 0.9)
+    how = {"language_model": tmp_path / "words.arpa", "labels": LABELS, "beam_width": 50}
+    assert F.ctc_beam_decode(log_probs, **how)[0][0].text == "ab ab"
+
+
 def test_what_is_given_to_pyctcdecode(monkeypatch):
     """Without the library: a stand-in that knows its calls."""
     asked = []
 
-    def build(labels, path, **how):
-        asked.append((labels, path, how))
-        beams = [("ab a", None, [], -1.0, -2.0), ("b", None, [], -1.5, -3.0)]
-        return SimpleNamespace(decode_beams=lambda x, beam_width: beams[:beam_width])
+    class Model:  # one word and the end: a known word costs 1 (of base 10), an unknown one 2
+        def __init__(self, path):
+            asked.append(path)
 
-    stand_in = SimpleNamespace(build_ctcdecoder=build)
+        def full_scores(self, text):
+            return [
+                *((-1.0, 1, False) if w == "ab" else (-2.0, 1, True) for w in text.split()),
+                END,
+            ]
+
+    def build(alphabet, model):
+        asked.append((alphabet, model[1:]))
+        beams = [("ab a", None, [], -1.0, -2.0), ("ab", None, [], -1.5, -3.0)]
+        return SimpleNamespace(decode_beams=lambda x, beam_width, beam_prune_logp: beams)
+
+    stand_in = SimpleNamespace(
+        BeamSearchDecoderCTC=build,
+        Alphabet=SimpleNamespace(build_alphabet=lambda labels: labels),
+        LanguageModel=lambda model, known, alpha, beta: (model, known, alpha, beta),
+    )
+    reader = SimpleNamespace(load_unigram_set_from_arpa=None)
     monkeypatch.setitem(sys.modules, "pyctcdecode", stand_in)
-    monkeypatch.setitem(sys.modules, "kenlm", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "pyctcdecode.language_model", reader)
+    monkeypatch.setitem(sys.modules, "kenlm", SimpleNamespace(Model=Model))
     _language_model._decoder.cache_clear()
     how = {"language_model": "x.bin", "labels": LABELS, "alpha": 0.3, "beta": 1}
     found = F.ctc_beam_decode(spoken("ab a").expand(2, -1, -1), n_best=2, **how)
     _language_model._decoder.cache_clear()
-    assert asked == [(["", "a", "b", " "], "x.bin", {"alpha": 0.3, "beta": 1.0})]  # read once
-    assert [(one.text, one.score) for one in found[1]] == [("ab a", -2.0), ("b", -3.0)]
-    assert found[0][0].tokens == (1, 2, 3, 1) and found[0][0].spans[3].start == 6
+    # read once
+    assert asked == ["x.bin", (["", "a", "b", " "], (None, 0.3, 1.0))]
+    costs = [-1.5 - 0.3 * math.log(10) * 1.5 + 1, -1 - 0.3 * math.log(10) * (1 + 12 + 0.5) + 2]
+    assert [one.text for one in found[1]] == ["ab", "ab a"]
+    assert [one.score for one in found[1]] == pytest.approx(costs)
+    assert found[0][1].tokens == (1, 2, 3, 1) and found[0][1].spans[3].start == 6
 
 
 def test_a_missing_library_names_the_extra(monkeypatch):
