@@ -61,10 +61,10 @@ class KaldiFbank(_KaldiFeatures):
     Input: float32 or float64 mono waveforms, dense [B, 1, T] or ``Ragged`` items [1, T_i].
     Output: frames first, dense [B, F, M] or ``Ragged`` items [F_i, M], M = ``num_mel_bins`` (one
     more with ``use_energy``). F = 1 + (T - frame) // shift with ``snip_edges``, none for what is
-    shorter than a frame; else one for each shift begun half.
+    shorter than a frame; without it one for each shift, rounded: T / shift.
 
     Agrees with kaldi-native-fbank and torchaudio to 1e-3 in float32, on noise. Kaldi's dither is
-    left out: put ``AddNoise`` before it to have noise drawn per sample.
+    left out: put ``RandomNoise`` before it to have noise drawn per sample.
 
     Args:
         sample_frequency: of the input, in Hz.
