@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from domainkit.audio.transforms.beamformers import MVDR, PSD, RTFMVDR, RNNTLoss, SoudenMVDR
     from domainkit.audio.transforms.cepstra import LFCC, MFCC
     from domainkit.audio.transforms.codec import RandomCodec
+    from domainkit.audio.transforms.cqt import CQT
     from domainkit.audio.transforms.crop import CenterCrop, RandomCrop
     from domainkit.audio.transforms.decibels import AmplitudeToDB
     from domainkit.audio.transforms.deltas import ComputeDeltas, SlidingWindowCmn
@@ -49,6 +50,7 @@ _HERE = "domainkit.audio.transforms"
 _HOME = {  # public name -> the module that defines it
     "AddNoise": f"{_HERE}.two_signals",
     "AmplitudeToDB": f"{_HERE}.decibels",
+    "CQT": f"{_HERE}.cqt",
     "CenterCrop": f"{_HERE}.crop",
     "Compose": "domainkit.transform",
     "ComputeDeltas": f"{_HERE}.deltas",
@@ -112,6 +114,7 @@ _HOME = {  # public name -> the module that defines it
 __all__ = [
     "AddNoise",
     "AmplitudeToDB",
+    "CQT",
     "CenterCrop",
     "Compose",
     "ComputeDeltas",
