@@ -148,6 +148,22 @@ def whisper() -> Jobs:
     return jobs
 
 
+def cqt() -> Jobs:
+    """Constant-Q, 84 semitones from C1, of 8 recordings of 10 s at 22050 Hz; librosa one by one."""
+    from domainkit.audio.transforms import CQT
+
+    x, mine = sound(BATCH, 1, 22050 * SECONDS), CQT(22050)
+    jobs: Jobs = {"domainkit": lambda: mine(x)}
+    try:
+        import librosa
+
+        rows = x[:, 0].numpy()
+        jobs["librosa"] = lambda: [librosa.cqt(v, sr=22050) for v in rows]
+    except ImportError:
+        pass
+    return jobs
+
+
 def _resampling(orig: int, new: int) -> Jobs:
     x = sound(BATCH, orig * SECONDS)
     long = {"resampling_method": "high_quality"}
@@ -218,6 +234,7 @@ def pitch_shift() -> Jobs:
 
 ROWS: dict[str, Callable[[], Jobs]] = {
     "biquad": biquad,
+    "cqt": cqt,
     "kaldi fbank": kaldi_fbank,
     "log-mel": log_mel,
     "pitch shift": pitch_shift,
