@@ -40,10 +40,6 @@ class _KaldiFeatures(FrontEnd):
         self.features(torch.zeros(0, 2), None)  # the functions check the rest
 
     def process(self, x: torch.Tensor, lengths: np.ndarray, draws: Draws) -> Any:
-        ends = None
-        if (lengths != x.shape[2]).any():
-            ends = torch.from_numpy(lengths).to(x.device)
-        x = x[:, 0] if self.scale == 1.0 else x[:, 0] * self.scale
         counts = kaldi_num_frames(
             torch.from_numpy(lengths),
             frame_length=self.frame_length,
@@ -51,7 +47,15 @@ class _KaldiFeatures(FrontEnd):
             sample_frequency=self.sample_frequency,
             snip_edges=self.snip_edges,
         )
-        return self.features(x, ends), counts.numpy()
+        if (lengths == x.shape[2]).all():
+            return self.whole(x, draws), counts.numpy()
+        return self.features(self._mono(x), torch.from_numpy(lengths).to(x.device)), counts.numpy()
+
+    def whole(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
+        return self.features(self._mono(x), None)
+
+    def _mono(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, 0] if self.scale == 1.0 else x[:, 0] * self.scale
 
 
 @dataclass(frozen=True)
