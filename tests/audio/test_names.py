@@ -7,9 +7,10 @@ import sys
 
 import pytest
 import torch
+from support.peers import torchaudio_or_skip
 
 from domainkit import audio
-from domainkit.audio import models, transforms
+from domainkit.audio import functional, models, transforms
 from domainkit.audio.readers import READERS
 from domainkit.transform import Compose, Transform
 
@@ -19,7 +20,7 @@ SEVERAL = {
 }
 
 
-@pytest.mark.parametrize("module", [audio, models, transforms])
+@pytest.mark.parametrize("module", [audio, functional, models, transforms])
 def test_all_is_sorted_and_resolves(module: object) -> None:
     names = list(module.__all__)  # type: ignore[attr-defined]
     assert names == sorted(names) and names == dir(module)
@@ -33,11 +34,17 @@ def test_every_transform_works_on_audio() -> None:
             assert issubclass(op, Transform) and op.field == "audio"
 
 
+def test_all_that_torchaudio_has_is_here() -> None:
+    torchaudio = torchaudio_or_skip()
+    assert set(torchaudio.transforms.__all__) <= set(transforms.__all__)
+    assert set(torchaudio.functional.__all__) <= set(functional.__all__)
+
+
 def test_what_takes_several_tensors_is_a_module() -> None:
     assert all(issubclass(getattr(transforms, name), torch.nn.Module) for name in SEVERAL)
 
 
-@pytest.mark.parametrize("module", [audio, models, transforms])
+@pytest.mark.parametrize("module", [audio, functional, models, transforms])
 def test_an_unknown_name_is_an_attribute_error(module: object) -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Nonsense'"):
         module.Nonsense  # type: ignore[attr-defined]  # noqa: B018

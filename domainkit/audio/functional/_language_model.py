@@ -25,6 +25,8 @@ def best_texts(
         labels: a character for each token, "" for the blank.
         model: file of a KenLM model, its weight, and what a word is worth.
     """
+    if not len(log_probs):  # pyctcdecode divides by the number of frames
+        return [("", 0.0)]
     found = _decoder(labels, *model).decode_beams(log_probs, beam_width=width)
     return [(beam[0], float(beam[-1])) for beam in found[:count]]
 

@@ -57,9 +57,9 @@ def psd(
     x = specgram.transpose(-3, -2)  # [..., F, C, T]
     if mask is None:
         return x @ x.mH
-    if mask.shape[-2:] != specgram.shape[-2:]:
+    if not isinstance(mask, torch.Tensor) or mask.shape[-2:] != specgram.shape[-2:]:
         raise TransformError(
-            f"psd takes a mask [..., F, T] of {tuple(specgram.shape[-2:])}, got {tuple(mask.shape)}"
+            f"psd takes a mask [..., F, T] of {tuple(specgram.shape[-2:])}, got {_told(mask)}"
         )
     if normalize:
         mask = mask / (mask.sum(-1, keepdim=True) + eps)
@@ -130,21 +130,18 @@ def mvdr_weights_rtf(  # noqa: PLR0917  # torchaudio's arguments
         tensor([[ 0.5000, -0.5000]], dtype=torch.float64)
     """
     _check_covariances("mvdr_weights_rtf", psd_n)
-    if not rtf.is_complex() or rtf.shape[-2:] != psd_n.shape[-3:-1]:
+    if not _is_complex(rtf, 2) or rtf.shape[-2:] != psd_n.shape[-3:-1]:
         raise TransformError(
             f"mvdr_weights_rtf takes a complex rtf [..., F, C] of {tuple(psd_n.shape[-3:-1])}, got "
-            f"{rtf.dtype} {tuple(rtf.shape)}"
+            f"{_told(rtf)}"
         )
     noise = _loaded(psd_n, diag_eps) if diagonal_loading else psd_n
     weights = torch.linalg.solve(noise, rtf[..., None])[..., 0]
     weights = weights / ((rtf.conj() * weights).sum(-1).real[..., None] + eps)
     if reference_channel is None:
         return weights
-    if isinstance(reference_channel, int):
-        scale = rtf[..., reference_channel].conj()
-    else:
-        scale = (rtf.conj() * reference_channel.to(rtf.dtype)[..., None, :]).sum(-1)
-    return weights * scale[..., None]
+    heard = _column("mvdr_weights_rtf", rtf[..., None, :], reference_channel)
+    return weights * heard.conj()
 
 
 def rtf_evd(psd_s: torch.Tensor) -> torch.Tensor:
@@ -225,26 +222,25 @@ def apply_beamforming(beamform_weights: torch.Tensor, specgram: torch.Tensor) ->
     """
     _check_spectrogram("apply_beamforming", specgram)
     channels, bins = specgram.shape[-3:-1]
-    if not beamform_weights.is_complex() or beamform_weights.shape[-2:] != (bins, channels):
+    if not _is_complex(beamform_weights, 2) or beamform_weights.shape[-2:] != (bins, channels):
         raise TransformError(
             f"apply_beamforming takes complex weights [..., F, C] of {(bins, channels)}, got "
-            f"{beamform_weights.dtype} {tuple(beamform_weights.shape)}"
+            f"{_told(beamform_weights)}"
         )
     x = specgram.transpose(-3, -2)
     return (beamform_weights.conj()[..., None, :] @ x)[..., 0, :]
 
 
 def _column(name: str, matrix: torch.Tensor, reference: int | torch.Tensor) -> torch.Tensor:
-    """[..., C, C] -> the reference's column [..., C]."""
+    """[..., N, C] -> the reference's column [..., N]."""
     channels = matrix.shape[-1]
     if isinstance(reference, int):
         if not -channels <= reference < channels:
             raise TransformError(f"{name}: there are {channels} channels, got number {reference}")
         return matrix[..., reference]
-    if reference.shape[-1] != channels:
+    if not isinstance(reference, torch.Tensor) or reference.shape[-1:] != (channels,):
         raise TransformError(
-            f"{name}: reference_channel is a number or [..., {channels}], got "
-            f"{tuple(reference.shape)}"
+            f"{name}: reference_channel is a number or [..., {channels}], got {_told(reference)}"
         )
     return (matrix * reference.to(matrix.dtype)[..., None, None, :]).sum(-1)
 
@@ -259,21 +255,27 @@ def _loaded(matrix: torch.Tensor, part: float) -> torch.Tensor:
 
 
 def _check_spectrogram(name: str, x: Any) -> None:
-    if not isinstance(x, torch.Tensor) or not x.is_complex() or x.ndim < 3:
-        got = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+    if not _is_complex(x, 3):
         raise TransformError(
-            f"{name} takes a complex spectrogram [..., C, F, T], got {got}: make it with "
+            f"{name} takes a complex spectrogram [..., C, F, T], got {_told(x)}: make it with "
             "spectrogram(..., power=None)"
         )
 
 
-def _check_covariances(name: str, *matrices: torch.Tensor) -> None:
+def _check_covariances(name: str, *matrices: Any) -> None:
     for m in matrices:
-        if not m.is_complex() or m.ndim < 3 or m.shape[-1] != m.shape[-2]:
+        if not _is_complex(m, 3) or m.shape[-1] != m.shape[-2]:
             raise TransformError(
-                f"{name} takes complex covariances [..., F, C, C], of psd; got {m.dtype} "
-                f"{tuple(m.shape)}"
+                f"{name} takes complex covariances [..., F, C, C], of psd; got {_told(m)}"
             )
     if len({m.shape for m in matrices}) > 1:
         shapes = " and ".join(str(tuple(m.shape)) for m in matrices)
         raise TransformError(f"{name}: covariances are of one shape, got {shapes}")
+
+
+def _is_complex(x: Any, dimensions: int) -> bool:
+    return isinstance(x, torch.Tensor) and x.is_complex() and x.ndim >= dimensions
+
+
+def _told(x: Any) -> str:
+    return f"{x.dtype} {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__

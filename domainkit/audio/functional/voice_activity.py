@@ -41,7 +41,9 @@ class VoiceActivity:
     lp_lifter_freq: float = 2000.0
 
     def __post_init__(self) -> None:
-        if not self.measure_freq > 0 or self._period < 1 or self._window < 1:
+        if not self.measure_freq > 0:
+            raise TransformError(f"vad: measure_freq is above 0, got {self.measure_freq}")
+        if self._period < 1 or self._window < 1:
             raise TransformError(
                 f"vad: measure_freq and measure_duration give windows of {self._window} samples "
                 f"every {self._period} at {self.sample_rate} Hz: both must be at least 1"

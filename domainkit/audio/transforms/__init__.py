@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from domainkit.audio.transforms.decibels import AmplitudeToDB
     from domainkit.audio.transforms.deltas import ComputeDeltas, SlidingWindowCmn
     from domainkit.audio.transforms.distortion import RandomClip, RandomPolarity
+    from domainkit.audio.transforms.effects import Effects
     from domainkit.audio.transforms.emphasis import Deemphasis, Preemphasis
     from domainkit.audio.transforms.fade import Fade, Vol
     from domainkit.audio.transforms.filter import RandomFilter
@@ -56,6 +57,7 @@ _HOME = {  # public name -> the module that defines it
     "ComputeDeltas": f"{_HERE}.deltas",
     "Convolve": f"{_HERE}.two_signals",
     "Deemphasis": f"{_HERE}.emphasis",
+    "Effects": f"{_HERE}.effects",
     "FFTConvolve": f"{_HERE}.two_signals",
     "Fade": f"{_HERE}.fade",
     "FrequencyMasking": f"{_HERE}.masking",
@@ -120,6 +122,7 @@ __all__ = [
     "ComputeDeltas",
     "Convolve",
     "Deemphasis",
+    "Effects",
     "FFTConvolve",
     "Fade",
     "FrequencyMasking",

@@ -44,6 +44,11 @@ class PSD(torch.nn.Module):
 
     def forward(self, specgram: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         if mask is not None and self.multi_mask:
+            if mask.shape[-3:] != specgram.shape[-3:]:
+                raise TransformError(
+                    "PSD: with multi_mask a mask is [..., C, F, T] of "
+                    f"{tuple(specgram.shape[-3:])}, got {tuple(mask.shape)}"
+                )
             mask = mask.mean(-3)
         return psd(specgram, mask, self.normalize, self.eps)
 
@@ -106,6 +111,7 @@ class MVDR(torch.nn.Module):
         diag_loading, diag_eps: as of ``functional.mvdr_weights_souden``.
         online: go on from call to call, as if what was heard before belonged to the recording:
             covariances are weighted by what the masks heard. torchaudio weights a new call by 1.
+            ``reset()`` before another recording; ``state_dict`` does not hold what was heard.
 
     Raises:
         TransformError: another solution; not a complex spectrogram.
@@ -156,6 +162,10 @@ class MVDR(torch.nn.Module):
             weights = mvdr_weights_rtf(steering, noise, self.ref_channel, *how)
         return apply_beamforming(weights, x).to(specgram.dtype)
 
+    def reset(self) -> None:
+        """Forget what was heard ``online``: the next call begins another recording."""
+        self._heard.clear()
+
     def _covariance(self, name: str, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         mask = mask.to(x.real.dtype)
         made = self._psd(x, mask)
@@ -165,13 +175,17 @@ class MVDR(torch.nn.Module):
             mask = mask.mean(-3)
         heard = mask.sum(-1)
         if name in self._heard:
-            before, weight = self._heard[name]
+            before, weight = (v.to(made.device) for v in self._heard[name])
+            if before.shape != made.shape:
+                raise TransformError(
+                    f"MVDR: online goes on with covariances {tuple(before.shape)}, got "
+                    f"{tuple(made.shape)}: call reset() before another recording"
+                )
             total = weight + heard
-            made = (
-                before * (weight / total)[..., None, None] + made * (heard / total)[..., None, None]
-            )
-            heard = total
-        self._heard[name] = (made, heard)
+            part = (heard / total.clamp(min=self._psd.eps))[..., None, None]
+            made, heard = before + part * (made - before), total
+        # gradients stay within a call
+        self._heard[name] = (made.detach(), heard.detach())
         return made
 
 

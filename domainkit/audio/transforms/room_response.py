@@ -116,8 +116,15 @@ class RandomRoomResponse(RandomWaveformTransform):
         return bank, bank.abs().argmax(1)
 
 
-@lru_cache(maxsize=8)
+@torch.compiler.assume_constant_result
 def _simulated(
+    rate: int, shortest: float, longest: float, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return _made_bank(rate, shortest, longest, device)
+
+
+@lru_cache(maxsize=8)
+def _made_bank(
     rate: int, shortest: float, longest: float, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The bank of ``ROOMS`` rooms: sizes, places and times of reverberation are drawn."""

@@ -13,6 +13,7 @@ import torch
 
 from domainkit.audio.functional.voice_activity import VoiceActivity
 from domainkit.audio.transforms._base import Result, WaveformTransform, inside
+from domainkit.audio.transforms._moving import taken_from
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 
@@ -71,7 +72,8 @@ class Vad(WaveformTransform):
     def process(self, x: torch.Tensor, lengths: np.ndarray, draws: Draws) -> Result:
         detector, count = self._detector(), torch.from_numpy(lengths).to(x.device)
         first = detector.starts(x, count)
-        y, left = shifted(x, first), count - first
+        y, _ = taken_from(x, first, np.full_like(lengths, x.shape[2]))
+        left = count - first
         if self.trim_end:
             left = left - detector.starts(flipped(y, left), left)
         return y, left.cpu().numpy()
@@ -129,15 +131,7 @@ class TrimSilence(WaveformTransform):
         last = power.shape[1] - 1 - loud.flip(1).int().argmax(1)
         start = (first * self.hop_length).minimum(count)
         stop = ((last + 1) * self.hop_length).minimum(count)
-        return shifted(x, start), (stop - start).cpu().numpy()
-
-
-def shifted(x: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-    """[B, C, T] with sample ``start`` [B] of each recording first; zeros come in behind."""
-    places = torch.arange(x.shape[-1], device=x.device) + start[:, None]
-    known = (places < x.shape[-1])[:, None]
-    at = places.clamp(max=max(x.shape[-1] - 1, 0))[:, None].expand_as(x)
-    return torch.where(known, x.gather(-1, at), 0)
+        return taken_from(x, start, (stop - start).cpu().numpy())
 
 
 def flipped(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -23,6 +23,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 SPEC = noise(BATCH, C, BINS, FRAMES)
 MASK = torch.rand(BATCH, BINS, FRAMES, generator=torch.Generator().manual_seed(1)).double()
+SOME = torch.rand(BATCH, C, BINS, FRAMES, generator=torch.Generator().manual_seed(2)).double()
 PSD_S, PSD_N = F.psd(SPEC, MASK), F.psd(noise(BATCH, C, BINS, FRAMES, seed=2), 1 - MASK)
 ONE_HOT = torch.tensor([[0.0, 1.0, 0.0, 0.0]] * BATCH).double()
 
@@ -63,7 +64,7 @@ def test_steering_by_eigenvectors():
 @pytest.mark.parametrize("solution", ["ref_channel", "stv_evd", "stv_power"])
 @pytest.mark.parametrize("multi", [False, True])
 def test_the_module(solution, multi):
-    mask = MASK[:, None].repeat(1, C, 1, 1) * torch.rand(BATCH, C, BINS, FRAMES) if multi else MASK
+    mask = MASK[:, None].repeat(1, C, 1, 1) * SOME if multi else MASK
     given = (1, solution, multi, True, 1e-6)
     mine, theirs = t.MVDR(*given), torchaudio.transforms.MVDR(*given)
     close(mine(SPEC, mask), theirs(SPEC, mask, 1 - mask))
@@ -79,14 +80,30 @@ def test_part_by_part_is_all_that_was_heard(multi):
     close(last, t.MVDR(multi_mask=multi)(SPEC, mask)[..., 40:])
 
 
+def test_online_forgets_when_told_and_keeps_no_graph():
+    online = t.MVDR(online=True)
+    spec = SPEC.clone().requires_grad_()
+    first = online(spec[..., :30], MASK[..., :30])
+    for _ in range(2):
+        online(spec[..., :30], MASK[..., :30]).abs().sum().backward()
+    with pytest.raises(TransformError, match=r"call reset\(\) before another"):
+        online(SPEC[0], MASK[0])
+    online.reset()
+    torch.testing.assert_close(online(SPEC[..., :30], MASK[..., :30]), first.detach())
+    silent = torch.zeros_like(MASK)
+    assert bool(torch.view_as_real(online(SPEC, MASK, silent)).isfinite().all())
+    online.reset()
+    for _ in range(2):  # a mask that never hears anything
+        assert bool(torch.view_as_real(online(SPEC, MASK, silent)).isfinite().all())
+
+
 def test_the_smaller_modules():
     theirs = torchaudio.transforms
-    masks = torch.rand(BATCH, C, BINS, FRAMES).double()
-    close(t.PSD(True)(SPEC, masks), theirs.PSD(True)(SPEC, masks))
+    close(t.PSD(True)(SPEC, SOME), theirs.PSD(True)(SPEC, SOME))
     close(t.SoudenMVDR()(SPEC, PSD_S, PSD_N, 1), theirs.SoudenMVDR()(SPEC, PSD_S, PSD_N, 1))
     rtf = noise(BATCH, BINS, C, seed=3)
     close(t.RTFMVDR()(SPEC, rtf, PSD_N, 1), theirs.RTFMVDR()(SPEC, rtf, PSD_N, 1))
-    logits = torch.randn(2, 5, 4, 6)
+    logits = torch.randn(2, 5, 4, 6, generator=torch.Generator().manual_seed(3))
     lengths = (torch.tensor([[1, 2, 3], [4, 1, 2]]).int(), torch.tensor([5, 5]).int())
     given = (logits, lengths[0], lengths[1], torch.tensor([3, 3]).int())
     torch.testing.assert_close(t.RNNTLoss(blank=0)(*given), theirs.RNNTLoss(blank=0)(*given))
@@ -116,12 +133,28 @@ def test_a_plane_wave_comes_through_and_noise_does_not():
         assert float(left.norm() / noisy[0].norm()) < 0.25  # 12 dB less
 
 
-def test_gradients():
-    spec = SPEC.clone().requires_grad_()
-    mask = MASK.clone().requires_grad_()
-    weights = F.mvdr_weights_souden(F.psd(spec, mask), PSD_N, 0)
-    F.apply_beamforming(weights, spec).abs().square().sum().backward()
-    assert bool(torch.view_as_real(spec.grad).isfinite().all()) and float(mask.grad.norm()) > 0
+@pytest.mark.parametrize("way", ["souden", "evd", "power"])
+def test_gradients(way):
+    spec = SPEC[0, :3, :2, :8].clone().requires_grad_()
+    mask = MASK[0, :2, :8].clone().requires_grad_()
+    hum = F.psd(noise(3, 2, 8, seed=2))
+
+    def run(x: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
+        speech = F.psd(x, m)
+        if way == "souden":
+            weights = F.mvdr_weights_souden(speech, hum, 0)
+        else:
+            rtf = F.rtf_evd(speech) if way == "evd" else F.rtf_power(speech, hum, 1)
+            weights = F.mvdr_weights_rtf(rtf, hum, 1)
+        return F.apply_beamforming(weights, x).abs()
+
+    assert torch.autograd.gradcheck(run, (spec, mask))
+
+
+def test_single_precision():
+    single = F.mvdr_weights_souden(*(v.to(torch.complex64) for v in (PSD_S, PSD_N)), 0)
+    exact = F.mvdr_weights_souden(PSD_S, PSD_N, 0)
+    torch.testing.assert_close(single.to(torch.complex128), exact, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +165,11 @@ def test_gradients():
         (lambda: F.mvdr_weights_souden(PSD_S, PSD_N[0], 0), "of one shape"),
         (lambda: F.mvdr_weights_souden(PSD_S, PSD_N, 9), "4 channels, got number 9"),
         (lambda: F.mvdr_weights_rtf(PSD_S, PSD_N), "takes a complex rtf"),
+        (lambda: F.mvdr_weights_rtf(PSD_N[..., 0], PSD_N, 4), "4 channels, got number 4"),
+        (lambda: F.mvdr_weights_souden(PSD_S, PSD_N, None), "or .*4., got NoneType"),
+        (lambda: F.psd(None), "got NoneType"),
+        (lambda: F.rtf_evd(None), "got NoneType"),
+        (lambda: t.PSD(True)(SPEC, MASK), "with multi_mask a mask is"),
         (lambda: F.rtf_power(PSD_S, PSD_N, 0, 0), "n_iter is a whole number >= 1"),
         (lambda: F.rtf_evd(PSD_S.real), "complex covariances"),
         (lambda: F.apply_beamforming(PSD_S[..., 0], SPEC[:, :3]), "complex weights"),
