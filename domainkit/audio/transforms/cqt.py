@@ -42,7 +42,7 @@ class CQT(FrontEnd):
     the bin's window in samples, Q sample_rate / f. That is librosa's scale.
 
     Agrees with the same kernels summed at the full rate to 1e-3 of the largest magnitude, on noise;
-    with ``librosa.cqt`` to 2 % (its kernels lie up to a sample off centre), but within a window of
+    with ``librosa.cqt`` to 3 % (its kernels lie up to a sample off centre), but within a window of
     a recording's ends to 15 % only, as librosa's halving of the rate cuts off what rings there.
 
     Args:
