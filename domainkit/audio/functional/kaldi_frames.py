@@ -97,6 +97,14 @@ class Framing:
         counts = frame_counts(lengths, self.size, self.shift, self.snip_edges)
         return counts * (lengths >= self.min_duration * self.sample_frequency)
 
+    def most(self, length: int) -> int:
+        """Frames of ``length`` samples; of no tensor, which would end a graph."""
+        if length < self.min_duration * self.sample_frequency:
+            return 0
+        if self.snip_edges:
+            return max(0, (length - self.size + self.shift) // self.shift)
+        return (length + self.shift // 2) // self.shift
+
 
 def frame_counts(lengths: torch.Tensor, size: int, shift: int, snip_edges: bool) -> torch.Tensor:
     """With ``snip_edges`` the frames that lie inside, else one for each ``shift`` samples."""
@@ -131,7 +139,7 @@ def analyse(
     ends = _ends(framing, waveform, lengths)
     counts = framing.counts(ends)
     rows = waveform.reshape(len(ends), waveform.shape[-1])
-    most = int(framing.counts(torch.tensor(rows.shape[1])))
+    most = framing.most(rows.shape[1])
     if rows.numel() == 0 or most == 0:
         nothing = finish(rows.new_ones(0, framing.padded // 2 + 1), rows.new_ones(0, 1))
         return rows.new_zeros(*waveform.shape[:-1], most, nothing.shape[1])
@@ -222,11 +230,18 @@ def _log_energy(frames: torch.Tensor, floor: float) -> torch.Tensor:
     return frames.square().sum(-1).view(-1, 1).clamp(min=least).log()
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result
 def _window(
     kind: str, size: int, blackman_coeff: float, device: torch.device, dtype: torch.dtype
 ) -> torch.Tensor:
     """[size], symmetric; povey's is a Hann window to the power .85, which starts at 0 too."""
+    return _made_window(kind, size, blackman_coeff, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made_window(
+    kind: str, size: int, blackman_coeff: float, device: torch.device, dtype: torch.dtype
+) -> torch.Tensor:
     with torch.inference_mode(False):  # a cached inference tensor could not be trained through
         turn = 2 * math.pi * torch.arange(size, dtype=torch.float64) / (size - 1)
         hann = 0.5 - 0.5 * turn.cos()

@@ -60,9 +60,28 @@ class MelDesign:
         return self.vtln_high if self.vtln_high >= 0 else self.vtln_high + self.sample_frequency / 2
 
 
-@lru_cache(maxsize=32)
 def mel_bank(design: MelDesign, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """[padded // 2 + 1, num_mel_bins]; the bin at half the sample frequency counts nowhere."""
+    numbers = (
+        design.num_mel_bins, design.padded, float(design.sample_frequency), float(design.low_freq),
+        float(design.high_freq), float(design.vtln_low), float(design.vtln_high),
+        float(design.vtln_warp),
+    )  # fmt: skip
+    return _bank(design.op, numbers, device, dtype)
+
+
+@torch.compiler.assume_constant_result  # numpy's numbers are constants of a graph
+def _bank(
+    op: str,
+    numbers: tuple[int, int, float, float, float, float, float, float],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    return _made_bank(MelDesign(op, *numbers), device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made_bank(design: MelDesign, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     bins = np.arange(design.padded // 2) * (design.sample_frequency / design.padded)
     low, high = _to_mel(np.array([design.low_freq, design.high]))
     corners = low + np.arange(design.num_mel_bins + 2) * ((high - low) / (design.num_mel_bins + 1))
@@ -76,7 +95,7 @@ def mel_bank(design: MelDesign, device: torch.device, dtype: torch.dtype) -> tor
         return torch.from_numpy(bank).to(device=device, dtype=dtype)
 
 
-@lru_cache(maxsize=32)
+@torch.compiler.assume_constant_result
 def cepstral_matrix(
     num_mel_bins: int, num_ceps: int, lifter: float, device: torch.device, dtype: torch.dtype
 ) -> torch.Tensor:
@@ -84,6 +103,13 @@ def cepstral_matrix(
 
     Column k is multiplied by 1 + Q / 2 sin(pi k / Q) for a lifter Q above 0.
     """
+    return _made_matrix(num_mel_bins, num_ceps, lifter, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made_matrix(
+    num_mel_bins: int, num_ceps: int, lifter: float, device: torch.device, dtype: torch.dtype
+) -> torch.Tensor:
     place = np.arange(num_mel_bins)[:, None] + 0.5
     order = np.arange(num_ceps)
     matrix = np.sqrt(2.0 / num_mel_bins) * np.cos(np.pi / num_mel_bins * place * order)

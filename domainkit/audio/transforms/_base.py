@@ -134,16 +134,20 @@ class RandomWaveformTransform(WaveformTransform):
 class FrontEnd(WaveformTransform):
     """Recordings in, features out, frames first; ``process`` gives [B, F, M] and host lengths [B].
 
-    ``process`` must return the lengths.
+    ``process`` must return the lengths. A subclass that is to be traced into a graph writes
+    ``whole`` too: what asks for numbers in an array of lengths ends a graph.
     """
+
+    def whole(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """``process`` of [B, C, T] where no item is shorter than T: [B, F, M]."""
+        done = self.process(x, np.full(len(x), x.shape[2], dtype=np.int64), draws)
+        return done[0] if isinstance(done, tuple) else done
 
     def apply(self, x: Any, draws: Draws) -> Any:
         check_waveforms(self, x)
         self._check_channels(x)
         if not isinstance(x, Ragged):
-            lengths = np.full(len(x), x.shape[2], dtype=np.int64)
-            done = self.process(x, lengths, draws)
-            return done[0] if isinstance(done, tuple) else done
+            return self.whole(x, draws)
         done = self.process(waveforms_to_dense(x), x.host_shapes[:, 1], draws)
         assert isinstance(done, tuple), "a front-end tells the lengths"
         return features_from_dense(*done)

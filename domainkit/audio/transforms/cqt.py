@@ -42,7 +42,7 @@ class CQT(FrontEnd):
     the bin's window in samples, Q sample_rate / f. That is librosa's scale.
 
     Agrees with the same kernels summed at the full rate to 1e-3 of the largest magnitude, on noise;
-    with ``librosa.cqt`` to 2 % (its kernels lie up to a sample off centre), but within a window of
+    with ``librosa.cqt`` to 3 % (its kernels lie up to a sample off centre), but within a window of
     a recording's ends to 15 % only, as librosa's halving of the rate cuts off what rings there.
 
     Args:
@@ -88,31 +88,38 @@ class CQT(FrontEnd):
             )
 
     def process(self, x: torch.Tensor, lengths: np.ndarray, draws: Draws) -> Result:
-        octaves = self._octaves()
-        deepest = max(level for _, level in octaves)
-        # silence around, enough for the longest window, in whole samples of the lowest rate
-        room = (self._reach(0, 0) // 2**deepest + 1) * 2**deepest
-        counts = 1 + lengths // self.hop_length
-        most = 1 + x.shape[2] // self.hop_length
-        signal, level = torch.nn.functional.pad(x[:, 0], (room, room)), 0
-        together = bool((lengths == x.shape[2]).all())
-        ends = torch.from_numpy(lengths + 2 * room).to(x.device)
+        if (lengths == x.shape[2]).all():
+            bins = self.whole(x, draws)
+        else:
+            bins = self._bins(x[:, 0], torch.from_numpy(lengths).to(x.device))
+        return bins, 1 + lengths // self.hop_length
+
+    def whole(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
+        return self._bins(x[:, 0], None)
+
+    def _bins(self, signal: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+        """[B, T] -> [B, F, n_bins]; lengths None: all have T samples."""
+        most = 1 + signal.shape[1] // self.hop_length
+        room, octaves = _plan(self)
+        # all octaves' kernels at once: a graph takes a function's result as a constant only once
+        sizes = [samples * columns for _, samples, columns in octaves]
+        kernels = _kernels(self, signal.device, signal.dtype).split(sizes)
+        signal, level = torch.nn.functional.pad(signal, (room, room)), 0
         done = []
-        for first, wanted in octaves:
+        for (wanted, samples, columns), kernel in zip(octaves, kernels, strict=True):
             while level < wanted:
                 level += 1
                 signal = resample(signal, 2, 1, resampling_method="high_quality")
-                if not together:  # what a filter rings on behind an end is cut as if alone
-                    own = inside(-(-ends // 2**level), signal.shape[1])
+                if lengths is not None:  # what rings on behind an end is cut as if alone
+                    own = inside(-(-(lengths + 2 * room) // 2**level), signal.shape[1])
                     signal = torch.where(own, signal, 0)
-            start = room // 2**level - self._reach(first, level)
-            done.append(self._octave(signal[:, start:], first, level, most))
-        return torch.cat(done[::-1], 2), counts
+            start = room // 2**level - samples // 2
+            frames = signal[:, start:].unfold(1, samples, self.hop_length // 2**level)[:, :most]
+            done.append(self._octave(frames, kernel.view(samples, columns)))
+        return torch.cat(done[::-1], 2)
 
-    def _octave(self, signal: torch.Tensor, first: int, level: int, most: int) -> torch.Tensor:
-        """The bins from ``first`` up to the next octave's, of a signal at sample_rate / 2^level."""
-        kernels = _kernels(self, first, level, signal.device, signal.dtype)
-        frames = signal.unfold(1, len(kernels), self.hop_length // 2**level)[:, :most]
+    def _octave(self, frames: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        """[B, F, N] by cosines and sines [N, 2 bins] -> [B, F, bins]."""
 
         def bins(part: torch.Tensor) -> torch.Tensor:
             real, imaginary = (part @ kernels).chunk(2, -1)
@@ -151,24 +158,37 @@ class CQT(FrontEnd):
 
 
 @torch.compiler.assume_constant_result  # numpy's numbers are constants of a graph
-def _kernels(
-    op: CQT, first: int, level: int, device: torch.device, dtype: torch.dtype
-) -> torch.Tensor:
-    return _made(op, first, level, device, dtype)
+def _plan(op: CQT) -> tuple[int, list[tuple[int, int, int]]]:
+    """Silence to put around; of each octave from the highest down: level, rows, columns."""
+    octaves = op._octaves()
+    deepest = max(level for _, level in octaves)
+    # enough for the longest window, in whole samples of the lowest rate
+    room = (op._reach(0, 0) // 2**deepest + 1) * 2**deepest
+    ends = [op.n_bins, *(first for first, _ in octaves)]
+    return room, [
+        (level, 2 * op._reach(first, level) + 1, 2 * (end - first))
+        for (first, level), end in zip(octaves, ends, strict=False)
+    ]
 
 
-@lru_cache(maxsize=64)
-def _made(
-    op: CQT, first: int, level: int, device: torch.device, dtype: torch.dtype
-) -> torch.Tensor:
-    """Hann windows times cosines, then times sines: [samples, 2 bins], longest window first."""
-    bins = slice(first, first + (op.n_bins - first - 1) % op.bins_per_octave + 1)
-    reach = op._reach(first, level)
-    place = np.arange(-reach, reach + 1)[:, None] * 2.0**level  # in samples of the input
-    size, hertz = op._lengths[bins], op._hertz[bins]
-    window = np.where(np.abs(place) < size / 2, 0.5 + 0.5 * np.cos(2 * np.pi * place / size), 0.0)
-    window *= np.sqrt(size) / window.sum(0)
-    turn = 2 * np.pi * place * hertz / op.sample_rate
-    made = np.concatenate([window * np.cos(turn), -window * np.sin(turn)], 1)
+@torch.compiler.assume_constant_result
+def _kernels(op: CQT, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    return _made(op, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _made(op: CQT, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Of each octave from the highest down, [samples, 2 bins], one behind the other."""
+    made, end = [], op.n_bins
+    for first, level in op._octaves():
+        reach = op._reach(first, level)  # the lowest bin's window is the longest
+        place = np.arange(-reach, reach + 1)[:, None] * 2.0**level  # in samples of the input
+        size, hertz = op._lengths[first:end], op._hertz[first:end]
+        window = 0.5 + 0.5 * np.cos(2 * np.pi * place / size)
+        window = np.where(np.abs(place) < size / 2, window, 0.0)
+        window *= np.sqrt(size) / window.sum(0)
+        turn = 2 * np.pi * place * hertz / op.sample_rate
+        made.append(np.concatenate([window * np.cos(turn), -window * np.sin(turn)], 1).ravel())
+        end = first
     with torch.inference_mode(False):  # a cached inference tensor could not be trained through
-        return torch.from_numpy(made).to(device=device, dtype=dtype)
+        return torch.from_numpy(np.concatenate(made)).to(device=device, dtype=dtype)

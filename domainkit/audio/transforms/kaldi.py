@@ -40,10 +40,6 @@ class _KaldiFeatures(FrontEnd):
         self.features(torch.zeros(0, 2), None)  # the functions check the rest
 
     def process(self, x: torch.Tensor, lengths: np.ndarray, draws: Draws) -> Any:
-        ends = None
-        if (lengths != x.shape[2]).any():
-            ends = torch.from_numpy(lengths).to(x.device)
-        x = x[:, 0] if self.scale == 1.0 else x[:, 0] * self.scale
         counts = kaldi_num_frames(
             torch.from_numpy(lengths),
             frame_length=self.frame_length,
@@ -51,7 +47,15 @@ class _KaldiFeatures(FrontEnd):
             sample_frequency=self.sample_frequency,
             snip_edges=self.snip_edges,
         )
-        return self.features(x, ends), counts.numpy()
+        if (lengths == x.shape[2]).all():
+            return self.whole(x, draws), counts.numpy()
+        return self.features(self._mono(x), torch.from_numpy(lengths).to(x.device)), counts.numpy()
+
+    def whole(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
+        return self.features(self._mono(x), None)
+
+    def _mono(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, 0] if self.scale == 1.0 else x[:, 0] * self.scale
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,10 @@ class KaldiFbank(_KaldiFeatures):
     Input: float32 or float64 mono waveforms, dense [B, 1, T] or ``Ragged`` items [1, T_i].
     Output: frames first, dense [B, F, M] or ``Ragged`` items [F_i, M], M = ``num_mel_bins`` (one
     more with ``use_energy``). F = 1 + (T - frame) // shift with ``snip_edges``, none for what is
-    shorter than a frame; else one for each shift begun half.
+    shorter than a frame; without it one for each shift, rounded: T / shift.
 
     Agrees with kaldi-native-fbank and torchaudio to 1e-3 in float32, on noise. Kaldi's dither is
-    left out: put ``AddNoise`` before it to have noise drawn per sample.
+    left out: put ``RandomNoise`` before it to have noise drawn per sample.
 
     Args:
         sample_frequency: of the input, in Hz.

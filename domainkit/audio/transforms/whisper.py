@@ -63,33 +63,39 @@ class WhisperLogMel(FrontEnd):
             raise TransformError(f"WhisperLogMel: length is above 200 or None, got {self.length}")
 
     def process(self, x: torch.Tensor, lengths: np.ndarray, draws: Draws) -> Result:
+        if self.length is not None:
+            counts = np.full_like(lengths, self.length // HOP)
+            return self.whole(x, draws), counts
+        self._check_length(int(lengths.min(initial=N_FFT)))
+        counts = lengths // HOP
+        if (lengths == x.shape[2]).all():
+            return self.whole(x, draws), counts
+        features = self._log_bands(_mirrored(x[:, 0], lengths), x.shape[2] // HOP)
+        own = inside(torch.from_numpy(counts).to(x.device), features.shape[1])[:, :, None]
+        loudest = features.masked_fill(~own, -torch.inf).amax((1, 2), keepdim=True)
+        return self._scaled(features, loudest), counts
+
+    def whole(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
         rows = x[:, 0]
         # a frame reaches 200 samples to each side: what lies further behind all sound is silent
         sounding = -(-(rows.shape[1] + N_FFT // 2) // HOP)
         if self.length is not None:
             rows = rows[:, : self.length]
             rows = torch.nn.functional.pad(rows, (0, self.length - rows.shape[1]))
-            lengths = np.full_like(lengths, self.length)
-        elif lengths.min(initial=N_FFT) <= N_FFT // 2:
+        self._check_length(rows.shape[1])
+        rows = torch.nn.functional.pad(rows, (N_FFT // 2, N_FFT // 2), "reflect")
+        features = self._log_bands(rows, sounding)
+        return self._scaled(features, features.amax((1, 2), keepdim=True))
+
+    def _check_length(self, shortest: int) -> None:
+        if shortest <= N_FFT // 2:
             raise TransformError(
-                f"WhisperLogMel needs more than 200 samples, got {lengths.min()}: leave the "
+                f"WhisperLogMel needs more than 200 samples, got {shortest}: leave the "
                 "recording out or set length"
             )
-        counts = lengths // HOP
-        features = self._log_bands(self._padded(rows, lengths), sounding)
-        own = inside(torch.from_numpy(counts).to(x.device), features.shape[1])[:, :, None]
-        loudest = features.masked_fill(~own, -torch.inf).amax((1, 2), keepdim=True)
-        return (torch.maximum(features, loudest - 8.0) + 4.0) / 4.0, counts
 
-    def _padded(self, rows: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:
-        """Each row with its mirror image at its own two ends: [B, T + 400]."""
-        half = N_FFT // 2
-        if not len(rows) or (lengths == rows.shape[1]).all():
-            return torch.nn.functional.pad(rows, (half, half), "reflect")
-        last = torch.from_numpy(lengths - 1).to(rows.device)[:, None]
-        place = torch.arange(-half, rows.shape[1] + half, device=rows.device).abs()
-        place = torch.where(place > last, 2 * last - place, place)
-        return rows.gather(1, place.clamp(min=0))
+    def _scaled(self, features: torch.Tensor, loudest: torch.Tensor) -> torch.Tensor:
+        return (torch.maximum(features, loudest - 8.0) + 4.0) / 4.0
 
     def _log_bands(self, padded: torch.Tensor, sounding: int) -> torch.Tensor:
         """[B, T + 400] -> log10 of the bands, [B, T // 160, n_mels]: the last frame is left out.
@@ -107,3 +113,12 @@ class WhisperLogMel(FrontEnd):
         silent = max(0, frames.shape[1] - sounding)
         features = each_block(frames[:, :sounding], bands)
         return torch.nn.functional.pad(features, (0, 0, 0, silent), value=math.log10(FLOOR))
+
+
+def _mirrored(rows: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:
+    """Each row with its mirror image at its own two ends: [B, T] -> [B, T + 400]."""
+    half = N_FFT // 2
+    last = torch.from_numpy(lengths - 1).to(rows.device)[:, None]
+    place = torch.arange(-half, rows.shape[1] + half, device=rows.device).abs()
+    place = torch.where(place > last, 2 * last - place, place)
+    return rows.gather(1, place.clamp(min=0))

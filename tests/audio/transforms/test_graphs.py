@@ -9,9 +9,12 @@ import torch
 from support.audio_batches import waveforms
 
 from domainkit.audio.transforms import (
+    CQT,
     CenterCrop,
     Compose,
     Gain,
+    KaldiFbank,
+    KaldiMFCC,
     LogMel,
     Mono,
     RandomClip,
@@ -23,6 +26,7 @@ from domainkit.audio.transforms import (
     Resample,
     SpecAugment,
     Standardize,
+    WhisperLogMel,
 )
 from domainkit.draws import Draws
 
@@ -42,6 +46,12 @@ WAVEFORMS = [
     RandomClip(),
     RandomCrop(1000),
     CenterCrop(5000),
+    KaldiFbank(),
+    KaldiFbank(snip_edges=False, use_energy=True),
+    KaldiMFCC(),
+    WhisperLogMel(length=None),
+    WhisperLogMel(length=8000),
+    CQT(16000, 256),
 ]
 
 
