@@ -67,11 +67,11 @@ def test_same_result_in_any_batch(transform, device):
 
 
 def test_what_is_drawn():
-    count = 120
-    x = torch.sin(2 * math.pi * 1000 * SECOND[:4000]).expand(count, 1, -1)
+    count = 60
+    x = torch.sin(2 * math.pi * 1000 * SECOND[:3000]).expand(count, 1, -1)
     out = RandomPitch(RATE, -3.0, 5.0, p=0.6)(x, Draws(1, 0, torch.arange(count)))[:, 0]
     changed = (out != x[:, 0]).any(1)
-    assert abs(float(changed.double().mean()) - 0.6) < 0.12
+    assert abs(float(changed.double().mean()) - 0.6) < 0.17
     steps = torch.tensor([12 * math.log2(peak(row[500:-500]) / 1000) for row in out[changed]])
     assert -3.1 < float(steps.min()) < -2 and 4 < float(steps.max()) < 5.1
     assert abs(float(steps.mean()) - 1) < 0.8
