@@ -49,6 +49,10 @@ LEFT_OUT: dict[tuple[str, ...], str] = {
     ("Standardize",): "held to scikit-learn's `StandardScaler`, 1e-10 in float64",
     ("InverseMelScale",): "of several solutions, one; as near to the bands as torchaudio's",
     ("CQT",): "held to direct sums at the full rate, 7e-4; librosa's own is up to 1.5 % off them",
+    (
+        "kaldi_pitch",
+        "KaldiPitch",
+    ): "held to tones, glides, every path and `librosa.pyin`",
     ("PCEN",): "held to `librosa.pcen`, 1e-9 in float64",
     ("ctc_greedy_decode", "ctc_beam_decode", "CTCHypothesis"): "held to trying every reading",
     ("Effects",): "a list of the functions, held to them",

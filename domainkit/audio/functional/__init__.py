@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from domainkit.audio.functional.noise import add_noise
     from domainkit.audio.functional.phases import griffinlim, phase_vocoder
     from domainkit.audio.functional.pitch import detect_pitch_frequency
+    from domainkit.audio.functional.pitch_tracking import kaldi_pitch
     from domainkit.audio.functional.program_loudness import loudness, loudness_r128, true_peak
     from domainkit.audio.functional.recursion import filtfilt, lfilter
     from domainkit.audio.functional.resampling import resample, speed
@@ -110,6 +111,7 @@ _HOME = {  # public name -> the module that defines it
     "kaldi_fbank": "kaldi",
     "kaldi_mfcc": "kaldi",
     "kaldi_num_frames": "kaldi",
+    "kaldi_pitch": "pitch_tracking",
     "kaldi_spectrogram": "kaldi",
     "lfilter": "recursion",
     "linear_fbanks": "filter_banks",
@@ -185,6 +187,7 @@ __all__ = [
     "kaldi_fbank",
     "kaldi_mfcc",
     "kaldi_num_frames",
+    "kaldi_pitch",
     "kaldi_spectrogram",
     "lfilter",
     "linear_fbanks",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from domainkit.audio.transforms.gain import Gain, RandomGain
     from domainkit.audio.transforms.inverse_spectrogram import GriffinLim, InverseSpectrogram
     from domainkit.audio.transforms.kaldi import KaldiFbank, KaldiMFCC
+    from domainkit.audio.transforms.kaldi_pitch import KaldiPitch
     from domainkit.audio.transforms.log_mel import LogMel
     from domainkit.audio.transforms.loudness import Loudness, NormalizeLoudness
     from domainkit.audio.transforms.masking import FrequencyMasking, TimeMasking
@@ -67,6 +68,7 @@ _HOME = {  # public name -> the module that defines it
     "InverseSpectrogram": f"{_HERE}.inverse_spectrogram",
     "KaldiFbank": f"{_HERE}.kaldi",
     "KaldiMFCC": f"{_HERE}.kaldi",
+    "KaldiPitch": f"{_HERE}.kaldi_pitch",
     "LFCC": f"{_HERE}.cepstra",
     "LogMel": f"{_HERE}.log_mel",
     "Loudness": f"{_HERE}.loudness",
@@ -132,6 +134,7 @@ __all__ = [
     "InverseSpectrogram",
     "KaldiFbank",
     "KaldiMFCC",
+    "KaldiPitch",
     "LFCC",
     "LogMel",
     "Loudness",
