@@ -30,13 +30,18 @@ def signal_frames(
         half = n_fft // 2
         # mirroring needs two dimensions, and takes three at most
         rows = x[None] if x.ndim == 1 else x.flatten(0, -2)
-        rows = torch.nn.functional.pad(rows, (half, half), pad_mode)
+        # there may be no rows at all, which mirroring refuses
+        mode = pad_mode if rows.numel() else "constant"
+        rows = torch.nn.functional.pad(rows, (half, half), mode)
         x = rows.view(*x.shape[:-1], rows.shape[-1])
     return x.unfold(-1, n_fft, hop_length)
 
 
 def each_block(frames: torch.Tensor, work: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """``work`` on [..., F, N], done in blocks of frames."""
+    if not frames.numel():  # a transform of nothing is an error in MKL
+        like = work(frames.new_zeros(1, frames.shape[-1]))
+        return like.new_zeros(*frames.shape[:-1], like.shape[-1])
     parts: Sequence[torch.Tensor] = [frames]
     if frames.device.type == "cpu" and not torch.compiler.is_compiling():
         others = max(1, frames.numel() // max(1, frames.shape[-2]))

@@ -11,6 +11,7 @@ import torch
 from domainkit.audio.transforms._base import Result, WaveformTransform
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.ragged import Ragged
 
 __all__ = ["CenterCrop", "RandomCrop"]
 
@@ -31,6 +32,13 @@ class _Crop(WaveformTransform):
             raise TransformError(f"{name}: mode is 'zeros' or 'repeat', got {self.mode!r}")
 
     def apply(self, x: Any, draws: Draws) -> Any:
+        if isinstance(x, Ragged) and x.host_shapes.shape[1] == 2 and len(x):
+            channels = x.host_shapes[:, 0]
+            if channels.min() != channels.max():
+                raise TransformError(
+                    f"{type(self).__name__} gives one tensor, so all recordings have one number of "
+                    f"channels; got {channels.min()} to {channels.max()}: put Mono before it"
+                )
         done = super().apply(x, draws)
         return done if isinstance(done, torch.Tensor) else done.dense()
 

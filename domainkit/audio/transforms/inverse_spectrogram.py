@@ -130,6 +130,9 @@ class GriffinLim(Framed):
         return self._search(x)
 
     def _search(self, x: torch.Tensor) -> torch.Tensor:
+        if (x.shape[1] - 1) * self._hop <= self.n_fft // 2 or not len(x):
+            # too short to mirror: there is nothing to search in
+            return x.new_zeros(len(x), 1, max(0, x.shape[1] - 1) * self._hop)
         magnitudes = x.pow(1 / self.power)
         signal = search_phases(
             magnitudes,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,19 +27,25 @@ class _Scale(FeatureTransform):
     mel_scale: str
 
     def __post_init__(self) -> None:
-        self._bank()  # says what is wrong
+        self._bank()  # says what is wrong, and which bands stay empty
 
     def _bank(self) -> torch.Tensor:
         """[n_stft, n_mels]"""
         top = float(self.sample_rate // 2 if self.f_max is None else self.f_max)
         how = (self.n_mels, self.sample_rate, self.norm, self.mel_scale)
-        return melscale_fbanks(self.n_stft, self.f_min, top, *how)
+        return _made(self.n_stft, self.f_min, top, *how)
 
     def _check(self, x: torch.Tensor, wanted: int) -> None:
         if x.shape[2] != wanted:
             raise TransformError(
                 f"{type(self).__name__} takes {wanted} numbers in a frame, got {x.shape[2]}"
             )
+
+
+@lru_cache(maxsize=16)
+def _made(*how: Any) -> torch.Tensor:
+    with torch.inference_mode(False):  # a cached inference tensor could not be trained through
+        return melscale_fbanks(*how)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ class WhisperLogMel(FrontEnd):
             rows = rows[:, : self.length]
             rows = torch.nn.functional.pad(rows, (0, self.length - rows.shape[1]))
         self._check_length(rows.shape[1])
-        rows = torch.nn.functional.pad(rows, (N_FFT // 2, N_FFT // 2), "reflect")
+        mode = "reflect" if len(rows) else "constant"  # mirroring refuses what has no rows
+        rows = torch.nn.functional.pad(rows, (N_FFT // 2, N_FFT // 2), mode)
         features = self._log_bands(rows, sounding)
         return self._scaled(features, features.amax((1, 2), keepdim=True))
 
