@@ -154,7 +154,7 @@ def analyse(
     if subtract_mean:
         mean = features.sum(1, keepdim=True) / counts.clamp(min=1).view(-1, 1, 1)
         features = features - mean if inside is None else features - torch.where(inside, mean, 0)
-    return features.view(*waveform.shape[:-1], most, -1)
+    return features.reshape(*waveform.shape[:-1], most, -1)
 
 
 def _ends(framing: Framing, waveform: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
@@ -206,7 +206,7 @@ def _blocks(
         if energy:
             raw = part if means is None else part - means
             log_energy = _log_energy(raw if framing.raw_energy else x, framing.energy_floor)
-        spectrum = torch.fft.rfft(x.view(-1, size), n=framing.padded)
+        spectrum = torch.fft.rfft(x.reshape(-1, size), n=framing.padded)
         yield torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag), log_energy
 
 
@@ -227,7 +227,7 @@ def _less_the_one_before(x: torch.Tensor, fade: float) -> torch.Tensor:
 def _log_energy(frames: torch.Tensor, floor: float) -> torch.Tensor:
     """[..., size] -> [N, 1]."""
     least = max(EPSILON, floor)
-    return frames.square().sum(-1).view(-1, 1).clamp(min=least).log()
+    return frames.square().sum(-1).reshape(-1, 1).clamp(min=least).log()
 
 
 @torch.compiler.assume_constant_result

@@ -58,5 +58,7 @@ def add_noise(
     energy, disturbance = sound.square().sum(-1), noise.square().sum(-1)
     loud = disturbance > 0  # silent noise stays silent
     ratio = torch.where(loud, energy / torch.where(loud, disturbance, 1), 0)
-    scale = ratio.sqrt() * torch.pow(10.0, -snr / 20)
+    # the derivative of a root at 0 is infinite: a silent waveform must not give NaN gradients
+    root = torch.where(ratio > 0, torch.where(ratio > 0, ratio, 1).sqrt(), 0)
+    scale = root * torch.pow(10.0, -snr / 20)
     return waveform + scale[..., None] * noise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 from domainkit.audio.transforms.spec_augment import SpecAugment
@@ -49,6 +49,7 @@ class FrequencyMasking(_Masking):
     """
 
     freq_mask_param: int
+    _: KW_ONLY
     mask_value: float = 0.0
 
     def _masks(self) -> SpecAugment:
@@ -77,6 +78,7 @@ class TimeMasking(_Masking):
     """
 
     time_mask_param: int
+    _: KW_ONLY
     p: float = 1.0
     mask_value: float = 0.0
 

@@ -27,7 +27,7 @@ class RandomNoise(RandomWaveformTransform):
 
     Input and output: float32 or float64 waveforms, dense [B, C, T] or ``Ragged`` items [C, T_i].
     The ratio is that of the energies over all of a recording, and all its channels hear the same
-    noise. A piece of the bank begins at a drawn place and goes round when its end is reached.
+    noise, but for a channel that is silent throughout. A piece of the bank begins at a drawn place and goes round when its end is reached.
 
     Args:
         min_snr_db, max_snr_db: the range of the signal-to-noise ratio, in decibels.
@@ -85,7 +85,8 @@ class RandomNoise(RandomWaveformTransform):
     ) -> torch.Tensor:
         snr = self.min_snr_db + (self.max_snr_db - self.min_snr_db) * u[:, 0]
         noise = self._noise(x, u, draws)[:, None].expand_as(x)
-        valid = inside(lengths, x.shape[2])[:, None]
+        # an item may lack channels that others have: silent ones stay so and do not count
+        valid = inside(lengths, x.shape[2])[:, None] & (x != 0).any(2, keepdim=True)
         # one ratio for all channels: they are one long waveform here
         sound, noise = (torch.where(valid, v, 0).flatten(1) for v in (x, noise))
         return add_noise(sound, noise, snr.to(x.dtype)).view_as(x)

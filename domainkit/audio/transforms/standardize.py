@@ -62,7 +62,8 @@ class Standardize(Transform):
         if isinstance(x, Ragged):
             return x.with_values(self._ragged(x))
         dims = (1, 2) if self.over == "sample" else (1,)
-        centred = x - x.mean(dims, keepdim=True)
+        # in float64: else a constant keeps its own rounding, which the deviation then blows up
+        centred = x - x.double().mean(dims, keepdim=True).to(x.dtype)
         return centred / (centred.square().mean(dims, keepdim=True).sqrt() + self.eps)
 
     def _ragged(self, x: Ragged) -> torch.Tensor:
@@ -75,6 +76,7 @@ class Standardize(Transform):
     def _means(self, x: Ragged, values: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
         """Every frame's sample's mean of ``values``: [N, M], or [N, 1] over the sample."""
         if self.over == "sample":
-            values = values.mean(1, keepdim=True)
-        sums = values.new_zeros(len(x), values.shape[1]).index_add(0, owner, values)
-        return (sums / x.lengths[:, None])[owner]
+            values = values.double().mean(1, keepdim=True).to(values.dtype)
+        wide = values.double()
+        sums = wide.new_zeros(len(x), values.shape[1]).index_add(0, owner, wide)
+        return (sums / x.lengths[:, None]).to(values.dtype)[owner]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,11 +34,12 @@ class TimeStretch(Transform):
         TransformError: a rate not above 0; another dtype or shape.
 
     Example:
-        >>> TimeStretch(200, 1.25)(torch.rand(2, 10, 201, dtype=torch.complex64)).shape
+        >>> TimeStretch(200, rate=1.25)(torch.rand(2, 10, 201, dtype=torch.complex64)).shape
         torch.Size([2, 8, 201])
     """
 
     hop_length: int = 200
+    _: KW_ONLY
     rate: float = 1.0
 
     field: ClassVar[str] = "audio"

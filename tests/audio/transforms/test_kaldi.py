@@ -138,3 +138,9 @@ def test_gradients_reach_the_waveform(kind: Any) -> None:
 def test_wrong_input_is_told(make: Any, message: str) -> None:
     with pytest.raises(TransformError, match=message):
         make()
+
+
+def test_strided_recordings():
+    x = torch.randn(4000, 1, 3).permute(2, 1, 0)
+    for transform in (KaldiFbank(), KaldiMFCC()):
+        torch.testing.assert_close(transform(x), transform(x.contiguous()))

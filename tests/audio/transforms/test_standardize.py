@@ -54,3 +54,11 @@ def test_wrong_arguments_and_empty_samples() -> None:
         Standardize()(torch.zeros(2, 0, 4))
     with pytest.raises(TransformError, match="at least one frame"):
         Standardize()(Ragged.from_list([torch.zeros(3, 4), torch.zeros(0, 4)], inner=1))
+
+
+@pytest.mark.parametrize("over", ["sample", "time"])
+def test_constant_features_become_zeros(over: str) -> None:
+    x = torch.full((1000, 3), -23.02585)
+    assert float(Standardize(over=over)(x[None]).abs().max()) < 1e-3
+    ragged = Ragged.from_list([x, x[:50]], inner=1)
+    assert float(Standardize(over=over)(ragged).values.abs().max()) < 1e-3

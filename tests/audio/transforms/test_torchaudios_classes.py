@@ -153,7 +153,7 @@ def test_bands_back_to_bins():
 @pytest.mark.parametrize("rate", [0.8, 1.0, 1.3])
 def test_time_stretch(rate):
     x = t.Spectrogram(power=None)(Ragged.from_list(ITEMS))
-    out = t.TimeStretch(200, rate)(x)
+    out = t.TimeStretch(200, rate=rate)(x)
     theirs = torchaudio_or_skip().transforms.TimeStretch(hop_length=200, n_freq=201).double()
     for mine, item in zip(out, x, strict=True):
         want = theirs(item.T[None], rate)[0].T
@@ -189,7 +189,7 @@ def test_masks_are_the_samples_own():
         (lambda: t.MelScale(9, n_stft=33)(torch.zeros(1, 2, 34)), "takes 33 numbers.*got 34"),
         (lambda: t.InverseSpectrogram()(torch.zeros(1, 2, 201)), "complex.*GriffinLim"),
         (lambda: t.GriffinLim()(torch.zeros(1, 9, 200)), "has 201 bins, got 200"),
-        (lambda: t.TimeStretch(200, 0.0), "rate above 0"),
+        (lambda: t.TimeStretch(200, rate=0.0), "rate above 0"),
         (lambda: t.TimeStretch()(torch.zeros(1, 2, 3)), "complex spectrogram"),
         (lambda: t.Fade(-1), "at least 0"),
         (lambda: t.Fade(fade_shape="cubic"), "one of linear"),
