@@ -360,7 +360,7 @@ CASES: tuple[Case, ...] = (
     cls("SlidingWindowCmn", LOG, 100, 50),
     Case(
         "transforms", "TimeStretch", "64, 1.3", TORCHAUDIO,
-        lambda many: _batch(T.TimeStretch(HOP, 1.3), many, COMPLEX),
+        lambda many: _batch(T.TimeStretch(HOP, rate=1.3), many, COMPLEX),
         lambda one: _there("TimeStretch", HOP, 129)(one.complex, 1.3)[0].T,
     ),
     # -- of several tensors

@@ -40,10 +40,8 @@ class _Crop(WaveformTransform):
                     f"channels; got {channels.min()} to {channels.max()}: put Mono before it"
                 )
         done = super().apply(x, draws)
-        if not len(done):
-            return (
-                done if isinstance(done, torch.Tensor) else done.values.view(0, 1, self.num_samples)
-            )
+        if isinstance(done, Ragged) and not len(done):
+            return done.values.view(0, 1, self.num_samples)
         return done if isinstance(done, torch.Tensor) else done.dense()
 
     def process(self, x: torch.Tensor, lengths: np.ndarray, draws: Draws) -> Result:

@@ -26,8 +26,9 @@ class RandomNoise(RandomWaveformTransform):
     """Add noise to each recording with probability p, its loudness and its place drawn.
 
     Input and output: float32 or float64 waveforms, dense [B, C, T] or ``Ragged`` items [C, T_i].
-    The ratio is that of the energies over all of a recording, and all its channels hear the same
-    noise, but for a channel that is silent throughout. A piece of the bank begins at a drawn place and goes round when its end is reached.
+    The ratio is that of the energies over all of a recording. All its channels hear the same noise,
+    but for one that is silent throughout, which stays so. A piece of the bank begins at a drawn
+    place and goes round when its end is reached.
 
     Args:
         min_snr_db, max_snr_db: the range of the signal-to-noise ratio, in decibels.

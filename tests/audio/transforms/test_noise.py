@@ -82,10 +82,9 @@ def test_what_is_wrong_is_told(arguments, told):
 
 def test_missing_channels_do_not_count_and_silence_has_gradients():
     one, two = waveforms((800, 900))[0], waveforms((900,), channels=2)[0]
-    both = RandomNoise(10.0, 10.0, p=1.0)(
-        Ragged.from_list([one, two]), Draws(1, 0, torch.arange(2))
-    )
-    alone = RandomNoise(10.0, 10.0, p=1.0)(one[None], Draws(1, 0, torch.arange(1)))
+    noise = RandomNoise(10.0, 10.0, p=1.0)
+    both = noise(Ragged.from_list([one, two]), Draws(1, 0, torch.arange(2)))
+    alone = noise(one[None], Draws(1, 0, torch.arange(1)))
     torch.testing.assert_close(both[0], alone[0], rtol=0, atol=1e-6)
     assert abs(float(ratio(two, both[1])) - 10) < 1e-3
     x = torch.stack([one, torch.zeros_like(one)]).requires_grad_()
