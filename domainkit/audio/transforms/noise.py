@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from domainkit.audio.functional.noise import add_noise
+from domainkit.audio.transforms._bank import as_bank
 from domainkit.audio.transforms._base import (
     RandomWaveformTransform,
     check_probability,
@@ -16,7 +17,6 @@ from domainkit.audio.transforms._base import (
 )
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
-from domainkit.ragged import Ragged
 
 __all__ = ["RandomNoise"]
 
@@ -63,23 +63,8 @@ class RandomNoise(RandomWaveformTransform):
                 f"{self.max_snr_db}"
             )
         check_probability(self, self.p)
-        if self.noises is None:
-            return
-        noises = self.noises
-        if isinstance(noises, torch.Tensor) and noises.ndim == 2 and noises.numel():
-            noises = Ragged.from_shapes(noises.reshape(-1), [[noises.shape[1]]] * len(noises))
-        if (
-            not isinstance(noises, Ragged)
-            or noises.item_ndim != 1
-            or not noises.values.is_floating_point()
-            or not len(noises)
-            or not noises.host_shapes.min()
-        ):
-            raise TransformError(
-                "RandomNoise takes noises as a Ragged of items [T_i] or a tensor [N, T], with a "
-                f"sample in each at least; got {self.noises!r:.200}"
-            )
-        object.__setattr__(self, "noises", noises)
+        if self.noises is not None:
+            object.__setattr__(self, "noises", as_bank(self, "noises", self.noises))
 
     def change(
         self, x: torch.Tensor, lengths: torch.Tensor, u: torch.Tensor, draws: Draws

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from domainkit.audio.functional.convolution import fftconvolve
+from domainkit.audio.transforms._bank import as_bank
 from domainkit.audio.transforms._base import (
     RandomWaveformTransform,
     check_probability,
@@ -17,7 +18,6 @@ from domainkit.audio.transforms._base import (
 from domainkit.audio.transforms._rooms import BEFORE, rooms
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
-from domainkit.ragged import Ragged
 
 __all__ = ["RandomRoomResponse"]
 
@@ -73,22 +73,9 @@ class RandomRoomResponse(RandomWaveformTransform):
                 f"seconds, got {self.min_reverberation} and {self.max_reverberation}"
             )
         check_probability(self, self.p)
-        given = self.responses
-        if given is None:
+        if self.responses is None:
             return
-        if isinstance(given, torch.Tensor) and given.ndim == 2 and given.numel():
-            given = Ragged.from_shapes(given.reshape(-1), [[given.shape[1]]] * len(given))
-        if (
-            not isinstance(given, Ragged)
-            or given.item_ndim != 1
-            or not given.values.is_floating_point()
-            or not len(given)
-            or not given.host_shapes.min()
-        ):
-            raise TransformError(
-                "RandomRoomResponse takes responses as a Ragged of items [T_i] or a tensor [N, T], "
-                f"with a sample in each at least; got {self.responses!r:.200}"
-            )
+        given = as_bank(self, "responses", self.responses)
         object.__setattr__(self, "responses", given)
         rows = given.pad()[0]
         object.__setattr__(self, "_given", (rows, rows.abs().argmax(1)))
