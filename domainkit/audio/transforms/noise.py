@@ -42,6 +42,7 @@ class RandomNoise(RandomWaveformTransform):
             or shape.
 
     Example:
+        >>> from domainkit.ragged import Ragged
         >>> _ = torch.manual_seed(0)
         >>> bank = Ragged.from_list([torch.tensor([1.0, -1.0]), torch.ones(7)])
         >>> noisy = RandomNoise(20.0, 20.0, bank, p=1.0)(torch.ones(3, 1, 100))
