@@ -84,11 +84,14 @@ ALLOWED: dict[str, set[str]] = {
     "D.datasets": {"names"},
     "D.functional": {"errors"},
     "D.readers": {"archive", "errors"},
-    "D.tokenizer": {"errors"},
+    "D.metrics": {"errors"},
+    "D.tokenizers": {"errors", "ragged"},
     "D.transforms": {
         *("D.functional", "draws", "errors", "gamma", "ragged", "soft_labels", "transform"),
     },
     "D.models": {"errors", "ragged"},
+    "D.vectors": {"errors", "ragged"},
+    "D.vocab": {"errors", "ragged"},
 }
 
 # what a room may import besides, inside a function, when it is used
@@ -102,7 +105,10 @@ LATER: dict[str, set[str]] = {
         *("profile", "recipe", "zoo"),
     },
     "D.functional": {"D.codec"},  # apply_codec
-    "D.models": {"model_cards", "zoo"},
+    "D.models": {"cache", "model_cards", "zoo"},
+    "D.tokenizers": {"cache", "model_cards"},
+    "D.transforms": {"D.tokenizers"},
+    "D.vectors": {"cache"},
 }
 
 # rooms that load no torch and no numpy, so that `domainkit list` answers at once
