@@ -64,7 +64,7 @@ def texts(sentences: Sequence[str], count: int, seed: int = 0) -> list[str]:
 
 def tokenizer(sentences: Sequence[str], size: int = 4000) -> str:
     """The text of a ``tokenizer.json`` that was trained on these."""
-    from domainkit.text.tokenizer import train_bpe
+    from domainkit.text.tokenizers import train_bpe
 
     return train_bpe(sentences, size)
 

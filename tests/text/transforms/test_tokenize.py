@@ -18,7 +18,7 @@ import domainkit as dk
 from domainkit.batch import Batch
 from domainkit.cards import data_folder
 from domainkit.errors import TransformError
-from domainkit.text.tokenizer import train_bpe
+from domainkit.text.tokenizers import train_bpe
 from domainkit.text.transforms import Pad, Tokenize, Truncate
 from domainkit.text.transforms.tokenize import _load_once
 

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 import domainkit as dk
 from domainkit.cards import data_folder
 from domainkit.errors import TransformError
-from domainkit.text.tokenizer import SPECIAL_TOKENS, train_bpe
+from domainkit.text.tokenizers import SPECIAL_TOKENS, train_bpe
 
 FILE = data_folder("transforms") / "text/sentiment-sentences-eval-1/tokenizer.json"
 
