@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.jit import jit
+
 __all__ = ["aligned", "best_path"]
 
 
@@ -19,13 +21,7 @@ def best_path(log_probs: np.ndarray, targets: np.ndarray, blank: int) -> tuple[n
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    """Kept on disk where a folder can be written; lets go of Python's lock."""
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True)(aligned)
-    except RuntimeError:  # Numba finds no place for its cache
-        return numba.njit(nogil=True)(aligned)
+    return jit()(aligned)
 
 
 def aligned(log_probs: np.ndarray, targets: np.ndarray, blank: int, path: np.ndarray) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.jit import jit
+
 __all__ = ["run"]
 
 
@@ -24,13 +26,7 @@ def run(x: np.ndarray, delays: np.ndarray, weights: np.ndarray, gain: float) -> 
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    """Kept on disk where a folder can be written; lets go of Python's lock."""
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True)(fed_back)
-    except RuntimeError:  # Numba finds no place for its cache
-        return numba.njit(nogil=True)(fed_back)
+    return jit()(fed_back)
 
 
 def fed_back(

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.jit import jit
+
 __all__ = ["best"]
 
 
@@ -26,13 +28,7 @@ def best(cost: np.ndarray, frames: np.ndarray, step: float) -> np.ndarray:
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    """Kept on disk where a folder can be written; lets go of Python's lock."""
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True)(walk)
-    except RuntimeError:  # Numba finds no place for its cache
-        return numba.njit(nogil=True)(walk)
+    return jit()(walk)
 
 
 def walk(cost: np.ndarray, frames: np.ndarray, step: float, path: np.ndarray) -> None:

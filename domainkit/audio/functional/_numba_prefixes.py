@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.jit import jit
+
 __all__ = ["best_prefixes", "searched"]
 
 
@@ -23,13 +25,7 @@ def best_prefixes(
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    """Kept on disk where a folder can be written; lets go of Python's lock."""
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True)(searched)
-    except RuntimeError:  # Numba finds no place for its cache
-        return numba.njit(nogil=True)(searched)
+    return jit()(searched)
 
 
 def searched(  # noqa: PLR0912, PLR0915 - Numba is fastest with one function

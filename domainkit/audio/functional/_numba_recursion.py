@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.jit import jit
+
 __all__ = ["filtered", "run", "whole"]
 
 
@@ -30,13 +32,7 @@ def whole(x: np.ndarray, b: np.ndarray, a: np.ndarray, clamp: bool) -> np.ndarra
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    """Kept on disk where a folder can be written; lets go of Python's lock."""
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True)(filtered)
-    except RuntimeError:  # Numba finds no place for its cache
-        return numba.njit(nogil=True)(filtered)
+    return jit()(filtered)
 
 
 def filtered(x: np.ndarray, b: np.ndarray, a: np.ndarray, clamp: bool, out: np.ndarray) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.jit import jit
+
 __all__ = ["run", "summed"]
 
 
@@ -20,13 +22,7 @@ def run(blank: np.ndarray, emit: np.ndarray, frames: np.ndarray, labels: np.ndar
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    """Kept on disk where a folder can be written; lets go of Python's lock."""
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True)(summed)
-    except RuntimeError:  # Numba finds no place for its cache
-        return numba.njit(nogil=True)(summed)
+    return jit()(summed)
 
 
 def summed(

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.jit import jit
+
 __all__ = ["read"]
 
 
@@ -21,15 +23,8 @@ def read(fine: np.ndarray, steps: np.ndarray, table: np.ndarray, out: np.ndarray
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    """Kept on disk where a folder can be written; lets go of Python's lock."""
-    import numba
-
     # sums of 12 products may be made in any order: that is what makes them quick
-    how: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz"}}
-    try:
-        return numba.njit(cache=True, **how)(interpolated)
-    except RuntimeError:  # Numba finds no place for its cache
-        return numba.njit(**how)(interpolated)
+    return jit(fastmath={"contract", "reassoc", "nsz"})(interpolated)
 
 
 def interpolated(fine: np.ndarray, steps: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:

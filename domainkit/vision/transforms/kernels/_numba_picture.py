@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.jit import jit
 from domainkit.vision.transforms.kernels._numba_steps import (
     block_step,
     grey_total,
     least_and_most,
 )
-from domainkit.vision.transforms.kernels.jit import jit
 
 __all__ = ["BLOCK", "run_batch"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from domainkit.vision.transforms.kernels.jit import jit
+from domainkit.jit import jit
 
 __all__ = ["block_step", "grey_total", "least_and_most"]
 

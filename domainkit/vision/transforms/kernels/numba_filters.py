@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from domainkit.vision.transforms.kernels.jit import jit
+from domainkit.jit import jit
 
 __all__ = ["blur", "compiled", "sharpen"]
 

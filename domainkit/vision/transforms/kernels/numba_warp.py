@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from domainkit.vision.transforms.kernels.jit import jit
+from domainkit.jit import jit
 
 __all__ = ["compiled", "warp_bilinear", "warp_nearest"]
 
