@@ -28,10 +28,15 @@ def test_every_transform_works_on_text_or_tokens() -> None:
     }
     assert all(issubclass(getattr(transforms, name), Transform) for name in fields)
     assert fields == {
-        "MaskTokens": "tokens",
-        "Pad": "tokens",
+        **dict.fromkeys(
+            [
+                *("AddSpecialTokens", "MaskTokens", "NGrams", "NextToken", "Pack", "Pad"),
+                *("PermutationLM", "RandomCrop", "RandomDeletion", "RandomSwap", "Reverse"),
+                *("SpanCorruption", "Truncate", "TruncatePair"),
+            ],
+            "tokens",
+        ),
         "Tokenize": "text",
-        "Truncate": "tokens",
     }
 
 

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 
-__all__ = ["IGNORED", "beside_tokens", "check_side", "check_tokens", "token_offsets"]
+__all__ = [
+    "BESIDE",
+    "IGNORED",
+    "beside_tokens",
+    "check_ids",
+    "check_probability",
+    "check_side",
+    "check_tokens",
+    "row_ends",
+    "same_sizes",
+    "token_offsets",
+]
 
 IGNORED = -100  # the label that torch.nn.functional.cross_entropy leaves out
 # the fields that hold one value per token, and what they hold where there is none
-BESIDE: dict[str, float] = {"attention_mask": False, "labels": IGNORED}
+BESIDE: dict[str, float] = {
+    "attention_mask": False,
+    "labels": IGNORED,
+    "token_type_ids": 0,
+    "position_ids": 0,
+    "document_ids": -1,
+    "word_ids": -1,
+}
 
 
 def check_tokens(op: Any, x: Any) -> None:
@@ -42,6 +61,34 @@ def check_side(op: Any, side: str) -> None:
         raise TransformError(f"{type(op).__name__} needs side 'left' or 'right', got {side!r}")
 
 
+def check_ids(op: Any, name: str, ids: Any) -> tuple[int, ...]:
+    """Token ids as a tuple of int; TransformError unless they are whole numbers from 0 on."""
+    wanted = f"{type(op).__name__} needs {name}: token ids, whole numbers of at least 0"
+    given = (ids,) if isinstance(ids, (int, np.integer)) else ids
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TransformError(f"{wanted}; got {ids!r}")
+    found = tuple(given)
+    if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in found):
+        raise TransformError(f"{wanted}; got {ids!r}")
+    if found and min(found) < 0:
+        raise TransformError(f"{wanted}; got {ids!r}")
+    return tuple(int(i) for i in found)
+
+
+def check_probability(op: Any, name: str, value: Any) -> None:
+    """TransformError unless ``value`` is a number in [0, 1]."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+        raise TransformError(f"{type(op).__name__} needs {name} in [0, 1], got {value!r}")
+
+
+def row_ends(x: torch.Tensor | Ragged) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+    """A batch's flat tokens, and where each sample starts and how long it is, on the host."""
+    if isinstance(x, Ragged):
+        return x.values, x.host_offsets[:-1], x.host_shapes[:, 0]
+    rows, length = x.shape
+    return x.reshape(-1), np.arange(rows) * length, np.full(rows, length)
+
+
 def beside_tokens(batch: Mapping[str, Any]) -> dict[str, tuple[Any, float]]:
     """The other fields of a batch with one value per token: name -> (field, its filler).
 
@@ -51,7 +98,7 @@ def beside_tokens(batch: Mapping[str, Any]) -> dict[str, tuple[Any, float]]:
     return {
         name: (batch[name], filler)
         for name, filler in BESIDE.items()
-        if name in batch and _same_sizes(batch[name], tokens)
+        if name in batch and same_sizes(batch[name], tokens)
     }
 
 
@@ -63,7 +110,8 @@ def token_offsets(x: torch.Tensor | Ragged) -> torch.Tensor:
     return torch.arange(samples + 1, device=x.device) * length
 
 
-def _same_sizes(x: Any, tokens: Any) -> bool:
+def same_sizes(x: Any, tokens: Any) -> bool:
+    """Whether ``x`` has one value for each of these tokens."""
     if isinstance(x, Ragged) and isinstance(tokens, Ragged):
         same = x.host_shapes.shape == tokens.host_shapes.shape
         return same and bool((x.host_shapes == tokens.host_shapes).all())

@@ -6,19 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.transforms.checks import IGNORED, check_tokens, token_offsets
+from domainkit.text.transforms.checks import (
+    IGNORED,
+    check_tokens,
+    row_ends,
+    same_sizes,
+    token_offsets,
+)
+from domainkit.text.transforms.kernels.hiding import SECOND, hide_rows
+from domainkit.text.transforms.kernels.rows import numba_can
+from domainkit.text.transforms.kernels.segments import random_spans
 from domainkit.transform import Transform, replace_fields
 
 __all__ = ["MaskTokens"]
 
-# Where the second number of every token lies in its sample's row of draws: behind the first
-# numbers of any sequence that fits into memory, and within Philox's counter.
-SECOND = 1 << 33
+UNITS = ("token", "word", "span")
+DECIDE = 1 << 32  # where the numbers begin that decide what becomes of a chosen word's tokens
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,11 @@ class MaskTokens(Transform):
     This is the masking of BERT (Devlin et al., arXiv:1810.04805, 3.1). Each token has draws of its
     own by its place in its sample, so a sample is masked alike alone, in any batch, ``Ragged`` or
     dense (filled up at the end).
+
+    With ``unit="word"`` whole words are chosen, each with probability p, and with "span" stretches
+    of neighbours that cover the share p of a sequence (as in SpanBERT, Joshi et al.,
+    arXiv:1907.10529, with the spans of ``SpanCorruption``); what becomes of a chosen token is
+    decided for each.
 
     Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]. A batch gets new ``tokens``
     and ``labels``: int64 of the same sizes, the true token where one was chosen and -100 elsewhere.
@@ -41,6 +55,10 @@ class MaskTokens(Transform):
         special_ids: tokens that are never chosen ([CLS], [SEP], [PAD] ...); ``mask_id`` is one too.
         mask_share: the part of the chosen tokens that become ``mask_id``.
         random_share: the part of them that become a random token; the rest stays.
+        unit: what is chosen: "token", "word" (the batch needs ``word_ids``: int64, one per token,
+            counted from 0 in each sample, -1 for special tokens; ``Tokenize(word_ids=True)`` gives
+            them) or "span".
+        span_length: tokens of a span in the mean.
 
     Raises:
         TransformError: wrong arguments, another dtype or shape.
@@ -58,13 +76,21 @@ class MaskTokens(Transform):
     special_ids: tuple[int, ...] = ()
     mask_share: float = 0.8
     random_share: float = 0.1
+    unit: str = "token"
+    span_length: float = 3.0
 
     field: ClassVar[str] = "tokens"
     kind: ClassVar[str] = "tokens"
     random: ClassVar[bool] = True
+    planner: ClassVar[str | None] = "domainkit.text.transforms._planner"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "special_ids", tuple(self.special_ids))
+        if self.unit not in UNITS or not self.span_length >= 1.0:
+            raise TransformError(
+                f"MaskTokens needs unit {', '.join(map(repr, UNITS))} and span_length of 1 or "
+                f"more, got {self.unit!r} and {self.span_length}"
+            )
         if not 0 <= self.mask_id < self.vocab_size:
             raise TransformError(
                 f"MaskTokens needs mask_id in [0, {self.vocab_size}), got {self.mask_id}"
@@ -87,36 +113,83 @@ class MaskTokens(Transform):
 
     def apply(self, x: Any, draws: Draws) -> tuple[Any, Any]:
         check_tokens(self, x)
-        return self._masked(x, draws, None)
+        return self._masked(x, draws, None, None)
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
         x, real = batch[self.field], batch.get("attention_mask")
         check_tokens(self, x)
         if isinstance(x, Ragged):
             real = None  # nothing is padded
-        tokens, labels = self._masked(x, draws, real)
+        tokens, labels = self._masked(x, draws, real, batch.get("word_ids"))
         return replace_fields(batch, {self.field: tokens, "labels": labels})
 
-    def _masked(self, x: Any, draws: Draws, real: torch.Tensor | None) -> tuple[Any, Any]:
-        ids = x.values if isinstance(x, Ragged) else x.reshape(-1)
+    def _masked(self, x: Any, draws: Draws, real: torch.Tensor | None, words: Any) -> Any:
+        ids, firsts, lengths = row_ends(x)
+        if self.unit == "token" and real is None and numba_can(ids):
+            tokens = ids.contiguous().clone()
+            labels = self.hide(tokens, firsts, lengths, draws)
+        else:
+            tokens, labels = self._masked_by_torch(x, ids, draws, real, words)
+        if isinstance(x, Ragged):
+            return x.with_values(tokens), x.with_values(labels)
+        return tokens.view_as(x), labels.view_as(x)
+
+    def hide(
+        self, tokens: torch.Tensor, firsts: np.ndarray, lengths: np.ndarray, draws: Draws
+    ) -> torch.Tensor:
+        """Mask flat tokens on a CPU in place, by the Numba form; gives the labels."""
+        hidden, swapped = self.p * self.mask_share, self.p * (self.mask_share + self.random_share)
+        return hide_rows(
+            tokens,
+            firsts,
+            lengths,
+            draws,
+            mask_id=self.mask_id,
+            special=self._special(),
+            vocab_size=self.vocab_size,
+            shares=(hidden, swapped, self.p),
+        )
+
+    def _masked_by_torch(
+        self, x: Any, ids: torch.Tensor, draws: Draws, real: torch.Tensor | None, words: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         offsets = token_offsets(x)
         allowed = torch.ones_like(ids, dtype=torch.bool)
         for special in self._special():
             allowed &= ids != special
         if real is not None:
             allowed &= real.reshape(-1).to(torch.bool)
-        chance = draws.uniform_ragged(offsets)
-        # given that chance is below p, chance / p is again uniform in [0, 1): one draw does both
-        hidden = allowed & (chance < self.p * self.mask_share)
-        swapped = allowed & ~hidden & (chance < self.p * (self.mask_share + self.random_share))
+        if self.unit == "token":
+            chance = draws.uniform_ragged(offsets)
+            chosen = allowed & (chance < self.p)
+        else:
+            # given that a word is chosen, p times another uniform number is as chance above
+            chance = draws.uniform_ragged(offsets, start=DECIDE) * self.p
+            chosen = allowed & self._chosen(x, offsets, draws, words)
+        hidden = chosen & (chance < self.p * self.mask_share)
+        swapped = chosen & ~hidden & (chance < self.p * (self.mask_share + self.random_share))
         tokens = ids.masked_fill(hidden, self.mask_id)
         if self.random_share > 0.0:
             other = self._random_ids(draws.uniform_ragged(offsets, start=SECOND))
             tokens = torch.where(swapped, other.to(ids.dtype), tokens)
-        labels = ids.to(torch.int64).masked_fill(~(allowed & (chance < self.p)), IGNORED)
-        if isinstance(x, Ragged):
-            return x.with_values(tokens), x.with_values(labels)
-        return tokens.view_as(x), labels.view_as(x)
+        return tokens, ids.to(torch.int64).masked_fill(~chosen, IGNORED)
+
+    def _chosen(self, x: Any, offsets: torch.Tensor, draws: Draws, words: Any) -> torch.Tensor:
+        """bool [N]: the tokens of the chosen words or spans."""
+        _, _, lengths = row_ends(x)
+        if self.unit == "span":
+            args = (self.p, self.span_length, draws, x.device)
+            return random_spans(lengths, *args, tail=True).hidden
+        if words is None or not same_sizes(words, x):
+            raise TransformError(
+                "MaskTokens(unit='word') needs the field word_ids, one per token: take "
+                "Tokenize(..., word_ids=True), or unit='token'"
+            )
+        word = words.values if isinstance(words, Ragged) else words.reshape(-1)
+        # a word's number is that of the place its own number names
+        first = torch.repeat_interleave(offsets[:-1], offsets.diff(), output_size=len(word))
+        of_word = draws.uniform_ragged(offsets)[first + word.clamp(min=0)]
+        return (word >= 0) & (of_word < self.p)
 
     def _random_ids(self, unit: torch.Tensor) -> torch.Tensor:
         """Uniform over the ids that are not special: draw a rank, step over each special id."""

@@ -12,7 +12,13 @@ from torch.nn.functional import pad
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.transforms.checks import beside_tokens, check_side, check_tokens
+from domainkit.text.transforms.checks import (
+    beside_tokens,
+    check_side,
+    check_tokens,
+    row_ends,
+)
+from domainkit.text.transforms.kernels.rows import dense_rows, real_places
 from domainkit.transform import Transform, replace_fields
 
 __all__ = ["Pad"]
@@ -53,6 +59,7 @@ class Pad(Transform):
 
     field: ClassVar[str] = "tokens"
     kind: ClassVar[str] = "tokens"
+    planner: ClassVar[str | None] = "domainkit.text.transforms._planner"
 
     def __post_init__(self) -> None:
         if self.multiple_of < 1:
@@ -72,15 +79,29 @@ class Pad(Transform):
         tokens = batch[self.field]
         check_tokens(self, tokens)
         length = self._length(tokens)
-        fields = {self.field: self._fill(tokens, self.value, length)}
-        for name, (x, filler) in beside_tokens(batch).items():
-            fields[name] = self._fill(x, filler, length)
-        if "attention_mask" not in fields:
-            fields["attention_mask"] = self._mask(tokens, length)
+        fields = {
+            name: self._fill(x, filler, length)
+            for name, (x, filler) in beside_tokens(batch).items()
+        }
+        wanted = "attention_mask" not in fields
+        if isinstance(tokens, Ragged):
+            padded, mask = self._rows(tokens, self.value, length, mask=wanted)
+        else:
+            padded, mask = self._fill(tokens, self.value, length), None
+            if wanted:
+                lengths = torch.full((len(tokens),), tokens.shape[1], device=tokens.device)
+                mask = real_places(lengths, length, self.side == "left")
+        fields[self.field] = padded
+        if mask is not None:
+            fields["attention_mask"] = mask
         return replace_fields(batch, fields)
 
     def _length(self, x: torch.Tensor | Ragged) -> int:
         longest = int(x.host_shapes.max(initial=0)) if isinstance(x, Ragged) else x.shape[1]
+        return self.length_for(longest)
+
+    def length_for(self, longest: int) -> int:
+        """L' for a batch whose longest sequence has so many tokens."""
         if self.size is None:
             return -(-longest // self.multiple_of) * self.multiple_of
         if longest > self.size:
@@ -92,12 +113,12 @@ class Pad(Transform):
 
     def _fill(self, x: torch.Tensor | Ragged, value: float, length: int) -> torch.Tensor:
         if isinstance(x, Ragged):
-            return x.pad(value, size=length, side=self.side)[0]
+            return self._rows(x, value, length, mask=False)[0]
         more = length - x.shape[1]
         return pad(x, (0, more) if self.side == "right" else (more, 0), value=value)
 
-    def _mask(self, x: torch.Tensor | Ragged, length: int) -> torch.Tensor:
-        column = torch.arange(length, device=x.device)
-        lengths = x.lengths if isinstance(x, Ragged) else column.new_full((len(x),), x.shape[1])
-        filled = length - lengths[:, None]
-        return column < lengths[:, None] if self.side == "right" else column >= filled
+    def _rows(
+        self, x: Ragged, value: float, length: int, *, mask: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        left = self.side == "left"
+        return dense_rows(*row_ends(x), length, left=left, fill=value, mask=mask)

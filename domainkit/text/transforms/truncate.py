@@ -13,6 +13,7 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.text.transforms.checks import beside_tokens, check_side, check_tokens
+from domainkit.text.transforms.kernels.rows import ragged_rows
 from domainkit.transform import Transform, replace_fields
 
 __all__ = ["Truncate"]
@@ -42,6 +43,7 @@ class Truncate(Transform):
 
     field: ClassVar[str] = "tokens"
     kind: ClassVar[str] = "tokens"
+    planner: ClassVar[str | None] = "domainkit.text.transforms._planner"
 
     def __post_init__(self) -> None:
         if self.max_length < 1:
@@ -65,8 +67,5 @@ class Truncate(Transform):
         kept = np.minimum(lengths, self.max_length)
         if (kept == lengths).all():
             return x
-        # sizes come from the host's copy, so the device is never waited for
         starts = x.host_offsets[:-1] if self.side == "right" else x.host_offsets[1:] - kept
-        before = np.cumsum(kept) - kept
-        index = np.repeat(starts - before, kept) + np.arange(kept.sum())
-        return Ragged.from_shapes(x.values[torch.from_numpy(index).to(x.device)], kept)
+        return ragged_rows(x.values, starts, kept)

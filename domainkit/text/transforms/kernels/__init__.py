@@ -1,0 +1,1 @@
+"""What the token transforms run on: one pass over the tokens, in Numba on a CPU, else in torch."""
