@@ -1,0 +1,38 @@
+"""What a backend does, and the reference among them: the ``tokenizers`` library."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any, Protocol
+
+import numpy as np
+
+__all__ = ["Engine", "Reference", "flat"]
+
+
+class Engine(Protocol):
+    """Turns texts into ids without special tokens around them."""
+
+    name: str
+
+    def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """int64 ids [tokens] of all texts, one behind the other, and int64 lengths [texts]."""
+
+
+class Reference:
+    """The ``tokenizers`` library: knows every kind of file, and says what the ids are."""
+
+    name = "tokenizers"
+
+    def __init__(self, library: Any) -> None:
+        self.library = library
+
+    def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        encodings = self.library.encode_batch_fast(texts, add_special_tokens=False)
+        return flat([encoding.ids for encoding in encodings])
+
+
+def flat(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Lists of ints as one array and their lengths."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    return np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum())), lengths
