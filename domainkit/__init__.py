@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         from_hf,
         from_parquet,
         from_webdataset,
+        tokenize,
     )
     from domainkit.loader import Bucketed, Budget, Loader
     from domainkit.model_cards import list_models
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from domainkit.recipe import list_recipes, load_recipe, save_recipe
     from domainkit.training import evaluate, fit
     from domainkit.transform import Compose
+    from domainkit.windows import token_windows
     from domainkit.zoo import load_model
 
 _HOME = {  # public name -> the module that defines it
@@ -69,6 +71,8 @@ _HOME = {  # public name -> the module that defines it
     "load_recipe": "recipe",
     "mix": "combine",
     "save_recipe": "recipe",
+    "token_windows": "windows",
+    "tokenize": "interop",
 }
 _PACKAGES = ("audio", "samplers", "text", "vision")
 
@@ -103,6 +107,8 @@ __all__ = [
     "samplers",
     "save_recipe",
     "text",
+    "token_windows",
+    "tokenize",
     "vision",
 ]
 

@@ -63,6 +63,7 @@ ALLOWED: dict[str, set[str]] = {
         *("assembly", "batch", "cards", "errors", "features", "joined", "lengths", "mixing"),
         *("prepare", "progress", "splits"),
     },
+    "windows": {"columns", "dataset", "errors", "features"},
     "combine": {"dataset", "joined", "mixing"},
     "display": {"dataset", "errors", "features"},
     "pipeline_check": {"errors", "features", "transform"},

@@ -6,6 +6,7 @@
     from_webdataset    tar files of members grouped by name (0001.jpg, 0001.cls, 0001.json)
     from_hf            a ``datasets.Dataset``
     to_parquet, to_webdataset, to_hf    the way back
+    tokenize           a dataset's texts as tokens
 
 What comes in is prepared once, as the published datasets are: rows are streamed into a store in the
 cache, and the next call opens it. The store is named by what the rows depend on (names, sizes and
@@ -19,6 +20,7 @@ from __future__ import annotations
 from domainkit.interop.arrow import from_arrow, from_parquet, to_parquet
 from domainkit.interop.folder import from_folder
 from domainkit.interop.huggingface import from_hf, to_hf
+from domainkit.interop.tokens import tokenize
 from domainkit.interop.webdataset import from_webdataset, to_webdataset
 
 __all__ = [
@@ -30,4 +32,5 @@ __all__ = [
     "to_hf",
     "to_parquet",
     "to_webdataset",
+    "tokenize",
 ]

@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.text import datasets, models, transforms
+    from domainkit.text.tokenizers import Tokenizer
 
-__all__ = ["datasets", "models", "transforms"]
+_ROOMS = ("datasets", "models", "transforms")
+_HOME = {  # public name -> the module that defines it
+    "Tokenizer": "tokenizers",
+}
+
+__all__ = ["Tokenizer", "datasets", "models", "transforms"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in _ROOMS:
         return importlib.import_module(f"domainkit.text.{name}")
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"domainkit.text.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'domainkit.text' has no attribute {name!r}")
 
 

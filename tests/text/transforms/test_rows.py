@@ -1,4 +1,4 @@
-"""Cut, special tokens, pad and mask as one pass: the same as step by step, in torch and in Numba."""
+"""Cut, add, pad and mask as one pass: the same as step by step, in torch and in Numba."""
 
 from __future__ import annotations
 

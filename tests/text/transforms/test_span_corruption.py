@@ -145,7 +145,7 @@ def test_whole_words() -> None:
 def test_words_need_their_numbers() -> None:
     with pytest.raises(TransformError, match="needs the field word_ids"):
         MaskTokens(2, 100, unit="word")({"tokens": as_ragged([[5]])})
-    with pytest.raises(TransformError, match="unit 'token', 'word', 'span'.* got 'line'"):
+    with pytest.raises(TransformError, match=r"unit 'token', 'word', 'span'.* got 'line'"):
         MaskTokens(2, 100, unit="line")
 
 
@@ -163,6 +163,4 @@ def test_an_order_to_guess_in(lists: list[list[int]], seed: int) -> None:
 def test_who_sees_whom() -> None:
     real = torch.tensor([[True, True, True, True, False]])
     seen = permutation_mask(torch.tensor([[1, -1, 0, -1, -1]]), real)[0, 0].int().tolist()
-    assert seen == [[0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 1, 0, 1, 0], [0, 1, 0, 1, 0]] + [
-        [0, 1, 0, 1, 0]
-    ]
+    assert seen == [[0, 1, 1, 1, 0], *[[0, 1, 0, 1, 0]] * 4]
