@@ -6,11 +6,37 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from domainkit.text.models.checkpoints import read_checkpoint
+    from domainkit.text.models.encoder import Encoder
+    from domainkit.text.models.encoder_config import EncoderConfig
+    from domainkit.text.models.encoder_heads import MaskedLM, SequenceClassifier, TokenClassifier
+    from domainkit.text.models.pooling import pool
+    from domainkit.text.models.sentence_encoder import SentenceEncoder
     from domainkit.text.models.sentiment_bag import SentimentBag
 
-_HOME = {"SentimentBag": "sentiment_bag"}  # public name -> the module that defines it
+_HOME = {  # public name -> the module that defines it
+    "Encoder": "encoder",
+    "EncoderConfig": "encoder_config",
+    "MaskedLM": "encoder_heads",
+    "SentenceEncoder": "sentence_encoder",
+    "SentimentBag": "sentiment_bag",
+    "SequenceClassifier": "encoder_heads",
+    "TokenClassifier": "encoder_heads",
+    "pool": "pooling",
+    "read_checkpoint": "checkpoints",
+}
 
-__all__ = ["SentimentBag"]
+__all__ = [
+    "Encoder",
+    "EncoderConfig",
+    "MaskedLM",
+    "SentenceEncoder",
+    "SentimentBag",
+    "SequenceClassifier",
+    "TokenClassifier",
+    "pool",
+    "read_checkpoint",
+]
 
 
 def __getattr__(name: str) -> Any:
