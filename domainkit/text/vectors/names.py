@@ -14,6 +14,11 @@ from domainkit.errors import NotFoundError, nearest
 __all__ = ["Published", "known_names", "published"]
 
 _LANGUAGE = "[a-z][a-z0-9_-]*"
+_TORCHTEXT = (  # what its Vocab and load_vectors called them
+    (r"glove\.(?:6B|42B|840B|twitter\.27B)\.\d+d", lambda n: n.lower().replace(".", "-")),
+    (r"fasttext\.(?:en|simple)\.300d", lambda n: f"fasttext-wiki-{n.split('.')[1]}"),
+    (r"charngram\.100d", lambda n: "char-ngram-100d"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def known_names() -> list[str]:
 
 
 def published(name: str) -> Published:
-    """Where the vectors of that name are.
+    """Where the vectors of that name are; torchtext's names (``glove.6B.100d``) are known too.
 
     Raises:
         NotFoundError: no such name; offers the nearest ones.
@@ -67,6 +72,9 @@ def published(name: str) -> Published:
         >>> published("glove-6b-100d").member
         'glove.6B.100d.txt'
     """
+    for pattern, ours in _TORCHTEXT:
+        if re.fullmatch(pattern, name):
+            name = ours(name)
     found = [(entry, part) for entry in _entries() if (part := _part(entry, name)) is not None]
     if not found:
         raise NotFoundError(f"no vectors are called {name!r}. {nearest(name, known_names())}")

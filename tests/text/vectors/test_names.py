@@ -105,6 +105,20 @@ def test_the_longest_pattern_counts():
     assert published("glove-twitter-27b-25d").member == "glove.twitter.27B.25d.txt"
 
 
+def test_torchtexts_names_lead_to_the_same():
+    pairs = {
+        "glove.6B.100d": "glove-6b-100d",
+        "glove.42B.300d": "glove-42b-300d",
+        "glove.840B.300d": "glove-840b-300d",
+        "glove.twitter.27B.200d": "glove-twitter-27b-200d",
+        "fasttext.en.300d": "fasttext-wiki-en",
+        "fasttext.simple.300d": "fasttext-wiki-simple",
+        "charngram.100d": "char-ngram-100d",
+    }
+    for theirs, ours in pairs.items():
+        assert published(theirs) == published(ours)
+
+
 @pytest.mark.parametrize("name", known_names())
 def test_every_name_leads_to_an_address(name):
     entry = published(name.replace("{lang}", "en"))
@@ -118,7 +132,7 @@ def test_every_name_leads_to_an_address(name):
     ("name", "says"),
     [
         ("glove-6b-100", "Did you mean 'glove-6b-100d'"),
-        ("glove.6B.100d", "no vectors are called"),
+        ("glove.6B.10d", "no vectors are called"),
         ("fasttext-wiki-", "Did you mean 'fasttext-wiki-{lang}'"),
         ("fasttext-wiki-../../x", "no vectors are called"),
         ("", "no vectors are called"),
