@@ -18,7 +18,7 @@ from domainkit.text.vectors.table import Maker
 
 __all__ = ["HEADER", "read_text"]
 
-HEADER = re.compile(rb"(\d+)[ \t](\d+)[ \t\r]*")
+HEADER = re.compile(rb"(\d{1,18})[ \t](\d{1,18})[ \t\r]*")
 _BLOCK = 1 << 22
 _LONGEST = 1 << 24  # bytes of a line; more is no text of vectors
 

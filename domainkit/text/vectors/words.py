@@ -47,7 +47,9 @@ class Words(Sequence[str]):
     def __init__(
         self, text: np.ndarray, offsets: np.ndarray, hashes: np.ndarray, order: np.ndarray
     ) -> None:
-        self.text, self.offsets, self.hashes, self.order = text, offsets, hashes, order
+        # plain views: those of class memmap are slow to index
+        self.text, self.offsets = np.asarray(text), np.asarray(offsets)
+        self.hashes, self.order = np.asarray(hashes), np.asarray(order)
 
     @classmethod
     def of(cls, words: Sequence[bytes]) -> Words:
@@ -63,14 +65,23 @@ class Words(Sequence[str]):
         """The numbers of words, int64 [n]; -1 for those that are not there."""
         wanted = _hashes(words)
         found = np.full(len(words), -1, np.int64)
-        for i, place in enumerate(np.searchsorted(self.hashes, wanted).tolist()):
-            at = place
-            while at < len(self.hashes) and self.hashes[at] == wanted[i]:
-                number = int(self.order[at])
-                if self.raw(number) == words[i]:
-                    found[i] = number
-                    break
-                at += 1  # another word of the same hash
+        places = np.searchsorted(self.hashes, wanted)
+        asked = np.flatnonzero(places < len(self))
+        asked = asked[self.hashes[places[asked]] == wanted[asked]]
+        places = places[asked]
+        while len(asked):
+            numbers = self.order[places]
+            begin, end = self.offsets[numbers].tolist(), self.offsets[numbers + 1].tolist()
+            text = self.text.data
+            spans = zip(asked.tolist(), begin, end, strict=True)
+            same = [text[i:j] == words[k] for k, i, j in spans]
+            found[asked] = np.where(same, numbers, -1)
+            # where another word has the same hash, the next place may be the one
+            places = places + 1
+            again = ~np.array(same) & (places < len(self))
+            asked, places = asked[again], places[again]
+            again = self.hashes[places] == wanted[asked]
+            asked, places = asked[again], places[again]
         return found
 
     def raw(self, number: int) -> bytes:

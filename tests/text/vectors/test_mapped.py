@@ -98,11 +98,11 @@ def test_of_several_processes_one_converts(path, fresh_home):
     )
     jobs = [
         subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
+        for _ in range(2)
     ]
     said = [job.communicate(timeout=120)[0].splitlines() for job in jobs]
-    assert [lines[-1] for lines in said] == [str(ROWS["w7"].tolist())] * 3
-    assert sum(map(len, said)) == 4  # one said one word more
+    assert [lines[-1] for lines in said] == [str(ROWS["w7"].tolist())] * 2
+    assert sum(map(len, said)) == 3  # one said one word more
 
 
 def test_the_kind_is_part_of_the_name(path, fresh_home):
