@@ -16,6 +16,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from domainkit.errors import NotFoundError
@@ -24,6 +26,8 @@ from domainkit.text.vectors.source import open_source
 from domainkit.text.vectors.table import Maker, Table, open_table
 
 __all__ = ["open_mapped"]
+
+_OLD = 86400  # seconds without a change after which a conversion was killed
 
 
 def open_mapped(
@@ -71,6 +75,7 @@ def _convert(
 
     kind, member, dim = asked
     make_folder(room / "known")
+    _tidy(room)
     temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".new", dir=room))
     try:
         with open_source(path, member) as source:
@@ -97,3 +102,12 @@ def _convert(
     if table is None:
         raise NotFoundError(f"{room / name}: was taken away while it was opened, open it again")
     return table
+
+
+def _tidy(room: Path) -> None:
+    """Removes what conversions left that were killed."""
+    for folder in room.glob(".*.new"):
+        with suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if newest < time.time() - _OLD:
+                shutil.rmtree(folder, ignore_errors=True)

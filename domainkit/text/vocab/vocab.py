@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -232,7 +232,7 @@ class Vocab:
             except KeyError as error:
                 raise self._unknown(error.args[0]) from None
         else:
-            numbers = (known.get(token, default) for token in flat)
+            numbers = map(known.get, flat, repeat(default))
             values = np.fromiter(numbers, np.int64, int(lengths.sum()))
         return Ragged.from_shapes(torch.from_numpy(values), lengths)
 

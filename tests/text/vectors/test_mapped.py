@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -88,21 +88,22 @@ def test_a_conversion_that_fails_leaves_nothing(path, fresh_home, monkeypatch):
     assert folders(fresh_home) == []
 
 
-def test_of_several_processes_one_converts(path, fresh_home):
-    code = (
-        "import sys\n"
-        "from domainkit.text.vectors import Vectors, mapped\n"
-        "old = mapped._convert\n"
-        "mapped._convert = lambda *a: (print('converts'), old(*a))[1]\n"
-        "print(Vectors.open(sys.argv[1])['w7'].tolist())\n"
-    )
-    jobs = [
-        subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [job.communicate(timeout=120)[0].splitlines() for job in jobs]
-    assert [lines[-1] for lines in said] == [str(ROWS["w7"].tolist())] * 2
-    assert sum(map(len, said)) == 3  # one said one word more
+def test_what_a_killed_conversion_left_is_removed_a_day_later(path, fresh_home):
+    room = fresh_home / "vectors"
+    for name, age in {".old.new": 2e5, ".young.new": 10}.items():
+        (room / name).mkdir(parents=True)
+        write(room / name / "vectors.npy", b"")
+        for left in (room / name / "vectors.npy", room / name):
+            os.utime(left, (time.time() - age,) * 2)
+    Vectors.open(path)
+    assert not (room / ".old.new").exists() and (room / ".young.new").exists()
+
+
+def test_of_several_at_once_one_converts(path, conversions):
+    with ThreadPoolExecutor(4) as pool:  # the cache's lock holds off threads as it does processes
+        opened = list(pool.map(Vectors.open, [path] * 8))
+    assert conversions == ["v.txt"]
+    assert all(v["w7"].tolist() == ROWS["w7"].tolist() for v in opened)
 
 
 def test_the_kind_is_part_of_the_name(path, fresh_home):
