@@ -273,10 +273,10 @@ class Tokenizer:
         try:
             if engine.name == self._reference.name:
                 return engine.encode(texts)
-            special = [self._has_added(text) for text in texts]
-            if not any(special):
-                return engine.encode(texts)
-            return self._run_both(engine, texts, np.array(special))
+            special = np.fromiter(map(self._has_added, texts), bool, len(texts))
+            doubtful = engine.doubtful(texts)
+            special = special if doubtful is None else special | doubtful
+            return self._run_both(engine, texts, special) if special.any() else engine.encode(texts)
         except (TypeError, ValueError):  # what the libraries raise for half a surrogate pair
             _check_surrogates(texts)
             raise
