@@ -28,7 +28,9 @@ class Gigatoken:
         import gigatoken
 
         text = library.to_str()
-        new, old = (json.dumps(p, ensure_ascii=False) for p in (PATTERNS["cl100k_base"], _OLD_CL100K))
+        new, old = (
+            json.dumps(p, ensure_ascii=False) for p in (PATTERNS["cl100k_base"], _OLD_CL100K)
+        )
         self._end_matters = new in text
         self._tokenizer = gigatoken.Tokenizer.from_json(text.replace(new, old))
 
