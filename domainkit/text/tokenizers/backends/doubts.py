@@ -9,10 +9,11 @@ with its combining marks as one, where SentencePiece takes the longest entry of 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["marks", "repetitions"]
+__all__ = ["marks", "repetitions", "risky_threes"]
 
 # combining marks, and Hangul jamo, which compose with what stands before them
 _MARKS = re.compile(
@@ -30,24 +31,38 @@ def marks(texts: list[str]) -> np.ndarray:
     return np.fromiter(found, bool, len(texts))
 
 
-def repetitions(texts: list[str], *, spaces: bool) -> np.ndarray:
-    """bool [texts]: whether something of up to four characters comes three times in a row.
+def risky_threes(scores: Mapping[str, float]) -> str:
+    """Characters of which three in a row are best cut as one and two, in either order."""
+    never = float("-inf")
+    pairs = [piece for piece in scores if len(piece) == 2 and piece[0] == piece[1]]
+    risky = (
+        pair[0]
+        for pair in pairs
+        if scores.get(pair[0] * 3, never) <= scores[pair] + scores.get(pair[0], never) + 1e-3
+    )
+    return "".join(risky)
 
-    A single character must come four times, and spaces count only with ``spaces``. A few other
-    texts may be among them.
+
+def repetitions(texts: list[str], *, threes: str, spaces: bool) -> np.ndarray:
+    """bool [texts]: whether something of two to four characters comes three times in a row.
+
+    Of a single character it takes four, or three where it is one of ``threes``; spaces count only
+    with ``spaces``. A few other texts may be among them.
     """
     doubtful = np.zeros(len(texts), bool)
-    joined = "\0".join(texts)
-    points = np.frombuffer(joined.encode("utf-32-le"), np.uint32)
-    at = [_runs(points, spaces), *(_repeats(points, period) for period in (2, 3, 4))]
+    points = np.frombuffer("\0".join(texts).encode("utf-32-le"), np.uint32)
+    risky = np.array([ord(character) for character in threes], np.uint32)
+    at = [_runs(points, risky, spaces), *(_repeats(points, period) for period in (2, 3, 4))]
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
     doubtful[np.searchsorted(ends, np.concatenate(at), side="right")] = True
     return doubtful
 
 
-def _runs(points: np.ndarray, spaces: bool) -> np.ndarray:
+def _runs(points: np.ndarray, risky: np.ndarray, spaces: bool) -> np.ndarray:
     same = points[1:] == points[:-1]
-    at = np.flatnonzero(same[2:] & same[1:-1] & same[:-2]) if len(same) > 2 else np.empty(0, int)
+    at = np.flatnonzero(same[1:] & same[:-1])  # three of a kind begin here
+    four = np.append(same, [False, False])[at + 2]
+    at = at[four | np.isin(points[at], risky)]
     return at[(points[at] != 0) & (spaces | (points[at] != 32))]
 
 

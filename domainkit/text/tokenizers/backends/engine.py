@@ -21,6 +21,9 @@ class Engine(Protocol):
     def doubtful(self, texts: list[str]) -> np.ndarray | None:
         """bool [texts], True where the reference may give other ids; None for nowhere."""
 
+    def cut(self, text: str) -> list[str]:
+        """Parts whose ids, one behind the other, are those of the text."""
+
 
 class Reference:
     """The ``tokenizers`` library: knows every kind of file, and says what the ids are."""
@@ -36,6 +39,9 @@ class Reference:
 
     def doubtful(self, texts: list[str]) -> np.ndarray | None:
         return None
+
+    def cut(self, text: str) -> list[str]:
+        return [text]
 
 
 def flat(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:

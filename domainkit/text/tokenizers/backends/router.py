@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from domainkit.text.tokenizers.backends.engine import Engine, Reference
 from domainkit.text.tokenizers.inputs import check_surrogates
 
 __all__ = ["Router"]
+
+SHORT = 1000  # characters up to which no backend cuts a text
 
 
 class Router:
@@ -28,6 +31,7 @@ class Router:
         self._engine: Engine | None = None
         added = library.get_added_tokens_decoder().values()
         self._added = [token.content for token in added if token.content]
+        self._may_cut = not any(" " in content for content in self._added)
         self._first = {content[0] for content in self._added}
         if wanted != "auto":
             self.engine()
@@ -53,10 +57,9 @@ class Router:
         try:
             if engine.name == self._reference.name:
                 return engine.encode(texts)
-            other = np.fromiter(map(self._has_added, texts), bool, len(texts))
-            doubtful = engine.doubtful(texts)
-            other = other if doubtful is None else other | doubtful
-            return self._by_both(engine, texts, other) if other.any() else engine.encode(texts)
+            if self._may_cut and max(map(len, texts), default=0) > SHORT:
+                return self._in_parts(engine, texts)
+            return self._by_both(engine, texts)
         except (TypeError, ValueError):  # what the libraries raise for half a surrogate pair
             check_surrogates(texts)
             raise
@@ -79,10 +82,19 @@ class Router:
         # one look for the characters they begin with spares a look for each of them
         return any(c in text for c in self._first) and any(t in text for t in self._added)
 
-    def _by_both(
-        self, engine: Engine, texts: list[str], other: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The texts of ``other`` by the reference, the rest by the engine."""
+    def _in_parts(self, engine: Engine, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        parts = [engine.cut(text) for text in texts]
+        values, lengths = self._by_both(engine, list(chain.from_iterable(parts)))
+        firsts = np.cumsum([0, *map(len, parts)])[:-1]
+        return values, np.add.reduceat(lengths, firsts)
+
+    def _by_both(self, engine: Engine, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Doubtful texts, and those with special tokens in them, by the reference."""
+        other = np.fromiter(map(self._has_added, texts), bool, len(texts))
+        doubtful = engine.doubtful(texts)
+        other = other if doubtful is None else other | doubtful
+        if not other.any():
+            return engine.encode(texts)
         lengths = np.empty(len(texts), np.int64)
         parts = []
         for wanted, by in ((True, self._reference), (False, engine)):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from domainkit.text.tokenizers.backends.doubts import marks, repetitions
+from domainkit.text.tokenizers.backends.doubts import marks, repetitions, risky_threes
 from domainkit.text.tokenizers.backends.engine import join
 from domainkit.text.tokenizers.formats.sentencepiece import pieces_keep_to_words
-from domainkit.text.tokenizers.formats.sentencepiece_model import parse
+from domainkit.text.tokenizers.formats.sentencepiece_model import NORMAL, parse
 
 __all__ = ["SentencePiece"]
 
@@ -40,6 +39,12 @@ class SentencePiece:
         parsed = parse(model)
         self._collapses = parsed.remove_extra_whitespaces
         self._adds_scores = parsed.kind == "unigram"
+        scores = {piece.text: piece.score for piece in parsed.pieces if piece.type == NORMAL}
+        self._threes = (
+            risky_threes(scores)
+            if self._adds_scores
+            else "".join(piece[0] for piece in scores if len(piece) == 2)
+        )
         # each part begins with a "▁" of its own, which stands for the space before it
         self._can_cut = (
             self._collapses
@@ -49,33 +54,33 @@ class SentencePiece:
         )
 
     def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        parts = [self._parts(text) for text in texts]
-        rows = self._processor.Encode(list(chain.from_iterable(parts)), return_type="numpy")
-        values, lengths = join(rows)
-        if len(rows) > len(texts):
-            firsts = np.cumsum([0, *map(len, parts)])[:-1]
-            lengths = np.add.reduceat(lengths, firsts)
+        values, lengths = join(self._processor.Encode(texts, return_type="numpy"))
         return self._ids[values], lengths
 
     def doubtful(self, texts: list[str]) -> np.ndarray | None:
-        doubtful = repetitions(texts, spaces=not self._collapses) | marks(texts)
+        doubtful = repetitions(texts, threes=self._threes, spaces=not self._collapses)
+        doubtful |= marks(texts)
         if self._adds_scores:
-            long = (len(part) > 2 * LONGEST for text in texts for part in self._parts(text)[:1])
+            long = (len(text) > 2 * LONGEST for text in texts)
             doubtful |= np.fromiter(long, bool, len(texts))
         # next line: sentencepiece has no rule for it, and families drop it as white space
         return doubtful | np.fromiter(("\x85" in text for text in texts), bool, len(texts))
 
-    def _parts(self, text: str) -> list[str]:
-        """A long text in parts of up to ``LONGEST`` characters, cut at spaces."""
+    def cut(self, text: str) -> list[str]:
+        """A long text in parts of up to ``LONGEST`` characters, without the spaces between."""
         if len(text) <= LONGEST or not self._can_cut:
             return [text]
         parts, start = [], 0
         while len(text) - start > LONGEST:
-            cut = text.rfind(" ", start, start + LONGEST)
-            if cut < 0:
-                cut = text.find(" ", start)
-            if cut < 0:
+            at = text.rfind(" ", start, start + LONGEST)
+            at = at if at >= 0 else text.find(" ", start)
+            # a combining mark would belong to the space
+            while 0 <= at < len(text) - 1 and not (
+                text[at + 1].isascii() or text[at + 1].isalnum()
+            ):
+                at = text.find(" ", at + 1)
+            if at < 0:
                 break
-            parts.append(text[start:cut])
-            start = cut + 1
+            parts.append(text[start:at])
+            start = at + 1
         return [*parts, text[start:]]

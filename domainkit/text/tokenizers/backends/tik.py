@@ -37,6 +37,9 @@ class Tiktoken:
         encode = self._encoding.encode_to_numpy
         return join([encode(text, disallowed_special=()) for text in texts])
 
+    def cut(self, text: str) -> list[str]:
+        return [text]
+
     def doubtful(self, texts: list[str]) -> np.ndarray | None:
         return None
 
