@@ -35,7 +35,7 @@ class Rows:
             room = max_length - template.added
             if room < 0:
                 raise TransformError(
-                    f"max_length {max_length} leaves no room for the {template.added} special tokens"
+                    f"max_length {max_length} leaves no room for {template.added} special tokens"
                 )
             kept = kept_lengths(lengths[:, np.argsort(order)], room, truncation)[:, order]
         self.template, self.kept = template, kept

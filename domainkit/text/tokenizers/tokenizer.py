@@ -12,11 +12,11 @@ import torch
 
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.tokenizers.backends.choice import choose
-from domainkit.text.tokenizers.backends.engine import Engine, Reference
+from domainkit.text.tokenizers.backends.router import Router
 from domainkit.text.tokenizers.encoding import Encoding
 from domainkit.text.tokenizers.formats.files import json_tokenizer, load_file
 from domainkit.text.tokenizers.formats.loaded import Loaded
+from domainkit.text.tokenizers.inputs import checked_texts, id_rows
 from domainkit.text.tokenizers.parts import state
 from domainkit.text.tokenizers.roles import find_roles
 from domainkit.text.tokenizers.rows import Rows
@@ -57,20 +57,13 @@ class Tokenizer:
     eos_id: int | None
 
     def __init__(self, loaded: Loaded, *, backend: str = "auto") -> None:
-        self._library, self._model = loaded.library, loaded.model
-        self._told = dict(loaded.roles)
-        self._wanted = backend
-        self._engine: Engine | None = None
-        self._reference = Reference(self._library)
+        self._library, self._told = loaded.library, dict(loaded.roles)
+        self._router = Router(loaded.library, loaded.model, backend)
         added = self._library.get_added_tokens_decoder()
         self.special_ids: tuple[int, ...] = tuple(i for i, t in added.items() if t.special)
-        self._added = [token.content for token in added.values()]
-        self._first = {content[0] for content in self._added if content}
         self._size = 1 + max(self._library.get_vocab(with_added_tokens=True).values(), default=-1)
         for role, number in find_roles(self._library, self._told).items():
             setattr(self, f"{role}_id", number)
-        if backend != "auto":
-            self._choose()  # what was asked for by name fails at once
 
     # -- making ----------------------------------------------------------------------------------
 
@@ -155,19 +148,18 @@ class Tokenizer:
         file.write_text(self.to_json(), encoding="utf-8")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.to_json(), self._told, self._model, self._wanted)
+        return _restore, (self.to_json(), self._told, self._router.model, self._router.wanted)
 
     def __repr__(self) -> str:
         kind = type(self._library.model).__name__
-        engine = self._engine.name if self._engine else self._wanted
-        return f"Tokenizer({kind}, vocab_size={self.vocab_size}, backend={engine!r})"
+        return f"Tokenizer({kind}, vocab_size={self.vocab_size}, backend={self._router.label!r})"
 
     # -- facts -----------------------------------------------------------------------------------
 
     @property
     def backend(self) -> str:
         """ "gigatoken", "sentencepiece", "tiktoken" or "tokenizers": the library that encodes."""
-        return self._choose().name
+        return self._router.engine().name
 
     @property
     def vocab_size(self) -> int:
@@ -220,7 +212,7 @@ class Tokenizer:
             Ragged(B=1, items=[2], dtype=int64, device=cpu)
         """
         documents, template = self._documents(texts, pairs, special_tokens)
-        values, lengths = self._run(documents)
+        values, lengths = self._router.encode(documents)
         return Rows(template, lengths, max_length, truncation).ids(values)
 
     def encode_details(
@@ -243,76 +235,27 @@ class Tokenizer:
             [[0, 5], [6, 11], [11, 12]]
         """
         documents, template = self._documents(texts, pairs, special_tokens)
-        values, lengths, offsets = self._run_with_offsets(documents)
+        values, lengths, offsets = self._router.encode_with_offsets(documents)
         rows = Rows(template, lengths, max_length, truncation)
         which = np.array(["AB".index(text) for text in template.texts], np.int64)
         which = np.repeat(np.resize(which, len(lengths)), lengths)
-        return Encoding(rows.ids(values), rows.along(offsets, 0), rows.types(), rows.along(which, -1))
+        return Encoding(
+            rows.ids(values), rows.along(offsets, 0), rows.types(), rows.along(which, -1)
+        )
 
     def _documents(
         self, texts: Sequence[str], pairs: Sequence[str] | None, special_tokens: bool
     ) -> tuple[list[str], Template]:
         """All texts in the order in which their tokens lie in the batch, and the template."""
-        texts = _checked(texts, "texts")
+        texts = checked_texts(texts, "texts")
         found = read_templates(state(self._library.post_processor) if special_tokens else {})
         if pairs is None:
             return texts, found[0]
-        pairs = _checked(pairs, "pairs")
+        pairs = checked_texts(pairs, "pairs")
         if len(pairs) != len(texts):
             raise TransformError(f"{len(texts)} texts need as many pairs, got {len(pairs)}")
         ordered = (texts, pairs) if found[1].texts == ("A", "B") else (pairs, texts)
         return [text for both in zip(*ordered, strict=True) for text in both], found[1]
-
-    def _choose(self) -> Engine:
-        if self._engine is None:
-            self._engine = choose(self._library, self._model, self._wanted)
-        return self._engine
-
-    def _run(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        engine = self._choose()
-        try:
-            if engine.name == self._reference.name:
-                return engine.encode(texts)
-            special = [self._has_added(text) for text in texts]
-            if not any(special):
-                return engine.encode(texts)
-            return self._run_both(engine, texts, np.array(special))
-        except (TypeError, ValueError):  # what the libraries raise for half a surrogate pair
-            _check_surrogates(texts)
-            raise
-
-    def _run_both(
-        self, engine: Engine, texts: list[str], special: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The texts of ``special`` by the reference, the others by the engine."""
-        lengths = np.empty(len(texts), np.int64)
-        parts = []
-        for wanted, by in ((True, self._reference), (False, engine)):
-            chosen = special == wanted
-            ids, counts = by.encode([texts[i] for i in np.flatnonzero(chosen)])
-            lengths[chosen] = counts
-            parts.append((chosen, ids))
-        values = np.empty(int(lengths.sum()), np.int64)
-        for chosen, ids in parts:
-            values[np.repeat(chosen, lengths)] = ids
-        return values, lengths
-
-    def _has_added(self, text: str) -> bool:
-        # one look for the characters they begin with spares a look for each of them
-        return any(c in text for c in self._first) and any(t in text for t in self._added)
-
-    def _run_with_offsets(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        try:
-            encodings = self._library.encode_batch(texts, add_special_tokens=False)
-        except TypeError:
-            _check_surrogates(texts)
-            raise
-        lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
-        count = int(lengths.sum())
-        ids = (i for encoding in encodings for i in encoding.ids)
-        places = (p for encoding in encodings for both in encoding.offsets for p in both)
-        values = np.fromiter(ids, np.int64, count)
-        return values, lengths, np.fromiter(places, np.int64, 2 * count).reshape(-1, 2)
 
     # -- decoding --------------------------------------------------------------------------------
 
@@ -337,14 +280,7 @@ class Tokenizer:
             >>> Tokenizer.from_file(file).decode([[130, 214], [0]], special_tokens=True)
             ['...', '[PAD]']
         """
-        rows = _rows(ids)
-        low = min((min(row) for row in rows if row), default=0)
-        high = max((max(row) for row in rows if row), default=0)
-        if low < 0 or high >= max(self.vocab_size, 1):
-            raise TransformError(
-                f"ids lie from 0 to {self.vocab_size - 1}, got {low if low < 0 else high}"
-                + (": replace the places that a loss leaves out (-100) first" if low < 0 else "")
-            )
+        rows = id_rows(ids, self.vocab_size)
         return list(self._library.decode_batch(rows, skip_special_tokens=not special_tokens))
 
     @classmethod
@@ -408,39 +344,3 @@ class Tokenizer:
 
 def _restore(text: str, told: dict[str, str], model: bytes | None, backend: str) -> Tokenizer:
     return Tokenizer(Loaded(json_tokenizer(text), told, model), backend=backend)
-
-
-def _checked(texts: Any, what: str) -> list[str]:
-    if isinstance(texts, str) or not isinstance(texts, Sequence):
-        hint = ": put it into a list" if isinstance(texts, str) else ""
-        raise TransformError(f"{what} must be a list of str, got {type(texts).__name__}{hint}")
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TransformError(f"{what} must be a list of str, item {i} is {type(text).__name__}")
-    return list(texts)
-
-
-def _check_surrogates(texts: list[str]) -> None:
-    for i, text in enumerate(texts):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise TransformError(
-                f"text {i} is no Unicode text: half a surrogate pair ({text[error.start]!r}) at "
-                f'character {error.start}. text.encode("utf-8", "replace").decode() takes it out'
-            ) from error
-
-
-def _rows(ids: Any) -> list[list[int]]:
-    if isinstance(ids, Ragged):
-        values, offsets = ids.values.tolist(), ids.host_offsets.tolist()
-        return [values[a:b] for a, b in zip(offsets, offsets[1:])]
-    if isinstance(ids, (torch.Tensor, np.ndarray)):
-        ids = ids.tolist()
-    if not isinstance(ids, (list, tuple)):
-        raise TransformError(f"decode takes ids, got {type(ids).__name__}")
-    if ids and not isinstance(ids[0], (list, tuple)):
-        if isinstance(ids[0], (torch.Tensor, np.ndarray)):
-            return [row.tolist() for row in ids]
-        return [list(ids)]
-    return [list(row) for row in ids]

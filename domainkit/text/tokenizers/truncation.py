@@ -67,6 +67,4 @@ def _longest_first(lengths: np.ndarray, room: int) -> np.ndarray:
     halves = low + high > room
     low, high = np.where(halves, room // 2, low), np.where(halves, room - room // 2, high)
     first_is_longer = (lengths[:, 0] > lengths[:, 1])[:, None]
-    return np.where(
-        first_is_longer, np.stack([high, low], axis=1), np.stack([low, high], axis=1)
-    )
+    return np.where(first_is_longer, np.stack([high, low], axis=1), np.stack([low, high], axis=1))

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (letters that look alike are the point)
 """The texts that a backend must give the reference's ids for before it is used."""
 
 from __future__ import annotations

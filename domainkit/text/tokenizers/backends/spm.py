@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.text.tokenizers.backends.doubts import marks, repetitions, risky_threes
+from domainkit.text.tokenizers.backends.engine import join
+from domainkit.text.tokenizers.formats.sentencepiece import pieces_keep_to_words
+from domainkit.text.tokenizers.formats.sentencepiece_model import NORMAL, parse
+
 __all__ = ["SentencePiece"]
+
+# It adds the scores of a text in single precision: over thousands of tokens two ways to cut a word
+# that score almost alike are no longer told apart.
+LONGEST = 1000
 
 
 class SentencePiece:
@@ -27,9 +36,51 @@ class SentencePiece:
         pieces = map(self._processor.IdToPiece, range(self._processor.GetPieceSize()))
         ids = [library.token_to_id(piece) for piece in pieces]
         self._ids = np.array([-1 if i is None else i for i in ids], np.int64)
+        parsed = parse(model)
+        self._collapses = parsed.remove_extra_whitespaces
+        self._adds_scores = parsed.kind == "unigram"
+        scores = {piece.text: piece.score for piece in parsed.pieces if piece.type == NORMAL}
+        self._threes = (
+            risky_threes(scores)
+            if self._adds_scores
+            else "".join(piece[0] for piece in scores if len(piece) == 2)
+        )
+        # each part begins with a "▁" of its own, which stands for the space before it
+        self._can_cut = (
+            self._collapses
+            and parsed.add_dummy_prefix
+            and parsed.escape_whitespaces
+            and pieces_keep_to_words(parsed)
+        )
 
     def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        rows = self._processor.Encode(texts, return_type="numpy")
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        values = np.concatenate(rows) if rows else np.empty(0, np.int32)
+        values, lengths = join(self._processor.Encode(texts, return_type="numpy"))
         return self._ids[values], lengths
+
+    def doubtful(self, texts: list[str]) -> np.ndarray | None:
+        doubtful = repetitions(texts, threes=self._threes, spaces=not self._collapses)
+        doubtful |= marks(texts)
+        if self._adds_scores:
+            long = (len(text) > 2 * LONGEST for text in texts)
+            doubtful |= np.fromiter(long, bool, len(texts))
+        # next line: sentencepiece has no rule for it, and families drop it as white space
+        return doubtful | np.fromiter(("\x85" in text for text in texts), bool, len(texts))
+
+    def cut(self, text: str) -> list[str]:
+        """A long text in parts of up to ``LONGEST`` characters, without the spaces between."""
+        if len(text) <= LONGEST or not self._can_cut:
+            return [text]
+        parts, start = [], 0
+        while len(text) - start > LONGEST:
+            at = text.rfind(" ", start, start + LONGEST)
+            at = at if at >= 0 else text.find(" ", start)
+            # a combining mark would belong to the space
+            while 0 <= at < len(text) - 1 and not (
+                text[at + 1].isascii() or text[at + 1].isalnum()
+            ):
+                at = text.find(" ", at + 1)
+            if at < 0:
+                break
+            parts.append(text[start:at])
+            start = at + 1
+        return [*parts, text[start:]]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from domainkit.text.tokenizers.backends.engine import join
 from domainkit.text.tokenizers.formats.byte_bpe import byte_alphabet
 from domainkit.text.tokenizers.formats.tiktoken import PATTERNS
 from domainkit.text.tokenizers.parts import state
@@ -34,10 +35,13 @@ class Tiktoken:
 
     def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         encode = self._encoding.encode_to_numpy
-        rows = [encode(text, disallowed_special=()) for text in texts]
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        values = np.concatenate(rows) if rows else np.empty(0, np.uint32)
-        return values.astype(np.int64), lengths
+        return join([encode(text, disallowed_special=()) for text in texts])
+
+    def cut(self, text: str) -> list[str]:
+        return [text]
+
+    def doubtful(self, texts: list[str]) -> np.ndarray | None:
+        return None
 
 
 def _pattern(library: Any) -> str:

@@ -16,8 +16,11 @@ from domainkit.text.tokenizers.formats.loaded import Loaded, mark_special
 __all__ = ["byte_alphabet", "finish_byte_bpe", "from_byte_bpe"]
 
 ROBERTA = {
-    **{"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>"},
-    **{"unk": "<unk>", "pad": "<pad>", "mask": "<mask>"},
+    **dict.fromkeys(("bos", "cls"), "<s>"),
+    **dict.fromkeys(("eos", "sep"), "</s>"),
+    "unk": "<unk>",
+    "pad": "<pad>",
+    "mask": "<mask>",
 }
 GPT2 = {"bos": "<|endoftext|>", "eos": "<|endoftext|>", "unk": "<|endoftext|>"}
 
@@ -38,7 +41,11 @@ def byte_alphabet() -> dict[int, str]:
 
 
 def from_byte_bpe(
-    vocab_file: Path, merges_file: Path, *, add_prefix_space: bool = False, trim_offsets: bool = True
+    vocab_file: Path,
+    merges_file: Path,
+    *,
+    add_prefix_space: bool = False,
+    trim_offsets: bool = True,
 ) -> Loaded:
     """The tokenizer of the two files: ids by token, and the merges, the first one first.
 

@@ -21,7 +21,7 @@ from domainkit.text.tokenizers.formats.sentencepiece_model import (
     parse,
 )
 
-__all__ = ["FAMILIES", "from_sentencepiece"]
+__all__ = ["FAMILIES", "from_sentencepiece", "pieces_keep_to_words"]
 
 SPACE = "▁"
 FAMILIES = ("plain", "t5", "xlm-roberta", "llama")
@@ -44,17 +44,16 @@ def from_sentencepiece(data: bytes, family: str = "plain") -> Loaded:
         raise TransformError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
     model = parse(data)
     if model.kind not in ("unigram", "bpe") or model.space_behind:
-        what = f"of type {model.kind!r}" if model.kind not in ("unigram", "bpe") else "with spaces"
+        what = "with spaces behind words" if model.space_behind else f"of the type {model.kind}"
         raise DecodeError(
-            f"a SentencePiece model {what} behind words cannot be used: expected unigram or bpe"
-            if model.space_behind
-            else f"a SentencePiece model {what} cannot be used: expected unigram or bpe"
+            f"a SentencePiece model {what} cannot be used: expected unigram or bpe, "
+            "with spaces before words"
         )
     vocab, unk = _vocabulary(model, family)
     from tokenizers import Tokenizer
 
     library = Tokenizer(_model(model, vocab, unk))
-    library.normalizer = _normalizer(model)
+    library.normalizer = _normalizer(model, every_space=family in ("t5", "xlm-roberta"))
     _pre_tokenize(library, model)
     library.decoder = _decoder(model)
     special = [p.text for p in model.pieces if p.type in (CONTROL, UNKNOWN)]
@@ -111,12 +110,14 @@ def _merges(model: SentencePieceModel) -> list[tuple[str, str]]:
     return [(left, right) for *_, left, right in sorted(pairs)]
 
 
-def _normalizer(model: SentencePieceModel) -> Any:
+def _normalizer(model: SentencePieceModel, every_space: bool) -> Any:
     from tokenizers import Regex, normalizers
 
     steps: list[Any] = []
     if model.charsmap:
         steps.append(normalizers.Precompiled(model.charsmap))
+    if every_space:  # as their published tokenizers do, which cut at white space of any kind
+        steps.append(normalizers.Replace(Regex(r"[\s\x{85}]"), " "))
     if model.remove_extra_whitespaces:
         steps.append(normalizers.Replace(Regex(" {2,}"), " "))
         steps.append(normalizers.Replace(Regex(r"\A | \z"), ""))
@@ -138,11 +139,19 @@ def _pre_tokenize(library: Any, model: SentencePieceModel) -> None:
     own = sorted((p.text for p in model.pieces if p.type == USER), key=len, reverse=True)
     if own:  # pieces of the user stay whole
         steps.append(pre_tokenizers.Split(Regex("|".join(map(re.escape, own))), "isolated"))
-    texts = {piece.text for piece in model.pieces if piece.type in (NORMAL, USER)}
-    if SPACE in texts and not any(SPACE in text[1:] for text in texts):
+    if pieces_keep_to_words(model):
         steps.append(pre_tokenizers.Split(SPACE, "merged_with_next"))
     if steps:
         library.pre_tokenizer = pre_tokenizers.Sequence(steps)
+
+
+def pieces_keep_to_words(model: SentencePieceModel) -> bool:
+    """Whether no piece reaches across a space, so that words can be cut one by one.
+
+    "▁" must be a piece of its own: else it would join an unknown character on either side.
+    """
+    texts = {piece.text for piece in model.pieces if piece.type in (NORMAL, USER)}
+    return SPACE in texts and not any(SPACE in text[1:] for text in texts)
 
 
 def _decoder(model: SentencePieceModel) -> Any:

@@ -95,9 +95,9 @@ def _trainer(model: SentencePieceModel, message: bytes) -> None:
     model.kind = KINDS[kind]
     model.space_behind = bool(found.get(24, 0))
     model.byte_fallback = bool(found.get(35, 0))
-    model.unk_id, model.bos_id, model.eos_id, model.pad_id = (
-        _signed(found.get(number, default)) for number, default in zip(range(40, 44), (0, 1, 2, -1))
-    )
+    ids = ((40, "unk_id"), (41, "bos_id"), (42, "eos_id"), (43, "pad_id"))
+    for number, name in ids:
+        setattr(model, name, _signed(found.get(number, getattr(model, name))))
 
 
 def _normalizer(model: SentencePieceModel, message: bytes) -> None:

@@ -39,10 +39,11 @@ PATTERNS = {
 _FIM = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
 _SPECIAL = {
     **{name: {_END: 50256} for name in ("gpt2", "r50k_base", "p50k_base")},
-    "p50k_edit": {_END: 50256, **dict(zip(_FIM, range(50281, 50284)))},
+    "p50k_edit": {_END: 50256, **dict(zip(_FIM, range(50281, 50284), strict=True))},
     "cl100k_base": {
-        **{_END: 100257, "<|endofprompt|>": 100276},
-        **dict(zip(_FIM, range(100258, 100261))),
+        _END: 100257,
+        **dict(zip(_FIM, range(100258, 100261), strict=True)),
+        "<|endofprompt|>": 100276,
     },
     "o200k_base": {_END: 199999, "<|endofprompt|>": 200018},
 }
@@ -63,7 +64,7 @@ def from_tiktoken(
         DecodeError: a line is not a token and its rank, or a byte has no rank.
         TransformError: no pattern is given and the file's name is not a published encoding's.
     """
-    name = pattern if pattern in PATTERNS else path.stem
+    name = path.stem if pattern is None else pattern
     if pattern is None and name not in PATTERNS:
         raise TransformError(
             f"{path.name} does not say how text is cut before the merges, and its name is no "
@@ -71,7 +72,7 @@ def from_tiktoken(
             f"or one of {', '.join(PATTERNS)})."
         )
     if special_tokens is None:
-        special_tokens = _SPECIAL.get(name, {}) if pattern in (None, name) else {}
+        special_tokens = _SPECIAL.get(name, {})
     ranks = read_ranks(path)
     letters = byte_alphabet()
     text = {token: "".join(letters[byte] for byte in token) for token in ranks}
@@ -85,7 +86,7 @@ def from_tiktoken(
             ignore_merges=True,  # a part that is a token is taken whole
         )
     )
-    cut = PATTERNS.get(name) if pattern in (None, name) else pattern
+    cut = PATTERNS[name] if pattern is None else PATTERNS.get(pattern, pattern)
     try:
         split = pre_tokenizers.Split(Regex(cut), behavior="isolated")
     except Exception as error:  # the library raises bare Exception

@@ -1,0 +1,108 @@
+"""``Router``: each text of a batch to the backend that may encode it."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from domainkit.text.tokenizers.backends.choice import choose
+from domainkit.text.tokenizers.backends.engine import Engine, Reference
+from domainkit.text.tokenizers.inputs import check_surrogates
+
+__all__ = ["Router"]
+
+SHORT = 1000  # characters up to which no backend cuts a text
+
+
+class Router:
+    """Encodes texts by the chosen backend, and by the reference those that it may get wrong.
+
+    Args:
+        library: a tokenizer of the ``tokenizers`` library.
+        model: the bytes of the SentencePiece model that it comes from, or None.
+        wanted: "auto", or the name of a backend, which is then tried at once.
+    """
+
+    def __init__(self, library: Any, model: bytes | None, wanted: str) -> None:
+        self.library, self.model, self.wanted = library, model, wanted
+        self._reference = Reference(library)
+        self._engine: Engine | None = None
+        added = library.get_added_tokens_decoder().values()
+        self._added = [token.content for token in added if token.content]
+        self._may_cut = not any(" " in content for content in self._added)
+        self._first = {content[0] for content in self._added}
+        if wanted != "auto":
+            self.engine()
+
+    def engine(self) -> Engine:
+        """The chosen backend; it is chosen when it is first asked for, which takes a moment."""
+        if self._engine is None:
+            self._engine = choose(self.library, self.model, self.wanted)
+        return self._engine
+
+    @property
+    def label(self) -> str:
+        """The name of the backend, or "auto" as long as none was needed."""
+        return self._engine.name if self._engine else self.wanted
+
+    def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """int64 ids of all texts without special tokens around them, and int64 lengths.
+
+        Raises:
+            TransformError: a text holds half a surrogate pair.
+        """
+        engine = self.engine()
+        try:
+            if engine.name == self._reference.name:
+                return engine.encode(texts)
+            if self._may_cut and max(map(len, texts), default=0) > SHORT:
+                return self._in_parts(engine, texts)
+            return self._by_both(engine, texts)
+        except (TypeError, ValueError):  # what the libraries raise for half a surrogate pair
+            check_surrogates(texts)
+            raise
+
+    def encode_with_offsets(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same by the reference, with int64 offsets to characters [tokens, 2]."""
+        try:
+            encodings = self.library.encode_batch(texts, add_special_tokens=False)
+        except TypeError:
+            check_surrogates(texts)
+            raise
+        lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
+        count = int(lengths.sum())
+        ids = (i for encoding in encodings for i in encoding.ids)
+        places = (p for encoding in encodings for both in encoding.offsets for p in both)
+        values = np.fromiter(ids, np.int64, count)
+        return values, lengths, np.fromiter(places, np.int64, 2 * count).reshape(-1, 2)
+
+    def _has_added(self, text: str) -> bool:
+        # one look for the characters they begin with spares a look for each of them
+        return any(c in text for c in self._first) and any(t in text for t in self._added)
+
+    def _in_parts(self, engine: Engine, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        parts = [engine.cut(text) for text in texts]
+        values, lengths = self._by_both(engine, list(chain.from_iterable(parts)))
+        firsts = np.cumsum([0, *map(len, parts)])[:-1]
+        return values, np.add.reduceat(lengths, firsts)
+
+    def _by_both(self, engine: Engine, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Doubtful texts, and those with special tokens in them, by the reference."""
+        other = np.fromiter(map(self._has_added, texts), bool, len(texts))
+        doubtful = engine.doubtful(texts)
+        other = other if doubtful is None else other | doubtful
+        if not other.any():
+            return engine.encode(texts)
+        lengths = np.empty(len(texts), np.int64)
+        parts = []
+        for wanted, by in ((True, self._reference), (False, engine)):
+            chosen = other == wanted
+            ids, counts = by.encode([texts[i] for i in np.flatnonzero(chosen)])
+            lengths[chosen] = counts
+            parts.append((chosen, ids))
+        values = np.empty(int(lengths.sum()), np.int64)
+        for chosen, ids in parts:
+            values[np.repeat(chosen, lengths)] = ids
+        return values, lengths
