@@ -86,7 +86,7 @@ ALLOWED: dict[str, set[str]] = {
     "D.datasets": {"names"},
     "D.functional": {"errors", "jit"},
     "D.readers": {"archive", "errors"},
-    "D.metrics": {"errors"},
+    "D.metrics": {"errors", "ragged"},
     "D.tokenizers": {"errors", "ragged"},
     "D.transforms": {
         *("D.functional", "draws", "errors", "gamma", "jit", "ragged", "soft_labels"),
@@ -111,7 +111,7 @@ LATER: dict[str, set[str]] = {
     "D.models": {"cache", "model_cards", "zoo"},
     "D.tokenizers": {"cache", "model_cards"},
     "D.transforms": {"D.tokenizers"},
-    "D.vectors": {"cache"},
+    "D.vectors": {"archive", "cache"},
 }
 
 # rooms that load no torch and no numpy, so that `domainkit list` answers at once

@@ -11,14 +11,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.text import datasets, models, transforms
+    from domainkit.text.metrics import Perplexity, bleu, chrf, perplexity, rouge
     from domainkit.text.tokenizers import Tokenizer
+    from domainkit.text.vectors import Vectors
+    from domainkit.text.vocab import Vocab
 
 _ROOMS = ("datasets", "models", "transforms")
 _HOME = {  # public name -> the module that defines it
+    "Perplexity": "metrics",
     "Tokenizer": "tokenizers",
+    "Vectors": "vectors",
+    "Vocab": "vocab",
+    "bleu": "metrics",
+    "chrf": "metrics",
+    "perplexity": "metrics",
+    "rouge": "metrics",
 }
 
-__all__ = ["Tokenizer", "datasets", "models", "transforms"]
+__all__ = [
+    "Perplexity",
+    "Tokenizer",
+    "Vectors",
+    "Vocab",
+    "bleu",
+    "chrf",
+    "datasets",
+    "models",
+    "perplexity",
+    "rouge",
+    "transforms",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -74,19 +74,18 @@ def ragged_attention(
         >>> ragged_attention(batch.values, Lengths(batch), heads=2).shape
         torch.Size([6, 8])
     """
+    how = _How(heads, scale, dropout, bias)
     if qkv.device.type == "cuda":
-        return _on_cuda(qkv, lengths, heads, scale, dropout, bias)
-    width = qkv.shape[2]
+        return _on_cuda(qkv, lengths, how)
     if len(lengths.groups) == 1:  # all are equally long: no token has to be moved
-        return _group(qkv, lengths.groups[0][0], heads, scale, dropout, bias)
-    out = qkv.new_empty(len(qkv), width)
+        return _group(qkv, lengths.groups[0][0], how)
+    out = qkv.new_empty(len(qkv), qkv.shape[2])
     for size, rows in lengths.groups:
         if len(rows) == size:  # one sequence: a view
             first = int(rows[0])
-            part = _group(qkv[first : first + size], size, heads, scale, dropout, bias)
-            out[first : first + size] = part
+            out[first : first + size] = _group(qkv[first : first + size], size, how)
         else:
-            out[rows] = _group(qkv[rows], size, heads, scale, dropout, bias)
+            out[rows] = _group(qkv[rows], size, how)
     return out
 
 
@@ -117,41 +116,33 @@ def dense_attention(
     return mixed.transpose(1, 2).flatten(2)
 
 
-def _group(
-    qkv: torch.Tensor,
-    size: int,
-    heads: int,
-    scale: float | None,
-    dropout: float,
-    bias: Bias | None,
-) -> torch.Tensor:
+class _How(NamedTuple):
+    heads: int
+    scale: float | None
+    dropout: float
+    bias: Bias | None
+
+
+def _group(qkv: torch.Tensor, size: int, how: _How) -> torch.Tensor:
     """Sequences of one length, [n * size, 3, width] to [n * size, width]."""
     dense = qkv.view(-1, size, *qkv.shape[1:])
-    mixed = dense_attention(dense, None, heads=heads, scale=scale, dropout=dropout, bias=bias)
+    mixed = dense_attention(dense, None, **how._asdict())
     return mixed.reshape(-1, mixed.shape[2])
 
 
-def _on_cuda(
-    qkv: torch.Tensor,
-    lengths: Lengths,
-    heads: int,
-    scale: float | None,
-    dropout: float,
-    bias: Bias | None,
-) -> torch.Tensor:
+def _on_cuda(qkv: torch.Tensor, lengths: Lengths, how: _How) -> torch.Tensor:
     shape = lengths.shape
     kernel = _varlen()
     half = qkv.dtype in (torch.float16, torch.bfloat16)
-    default = scale is None or scale == (qkv.shape[2] // heads) ** -0.5
-    if kernel is not None and half and default and not dropout and bias is None:
-        q, k, v = qkv.unflatten(2, (heads, -1)).unbind(1)
+    plain = how.scale is None and not how.dropout and how.bias is None
+    if kernel is not None and half and plain:
+        q, k, v = qkv.unflatten(2, (how.heads, -1)).unbind(1)
         ends = shape.offsets.to(torch.int32)
         mixed: torch.Tensor = kernel(q, k, v, ends, ends, lengths.longest, lengths.longest)
         return mixed.flatten(1)
     dense, counts = shape.with_values(qkv).pad()
     real = torch.arange(dense.shape[1], device=qkv.device) < counts[:, None]
-    mixed = dense_attention(dense, real, heads=heads, scale=scale, dropout=dropout, bias=bias)
-    return mixed[real]
+    return dense_attention(dense, real, **how._asdict())[real]
 
 
 @cache

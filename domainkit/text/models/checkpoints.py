@@ -95,8 +95,9 @@ def _torch(path: Path) -> dict[str, torch.Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[:1] or [type(error).__name__]
         raise DecodeError(
-            f"{path}: no torch file of tensors and plain values: {str(error).splitlines()[0]}"
+            f"{path}: no torch file of tensors and plain values: {reason[0]}"
         ) from error
     state = _inner(loaded)
     if state is None:

@@ -56,6 +56,13 @@ TORCHTEXT = {
     "encoder.transformer.layers.layers.#.linear1": "layers.#.up",
     "encoder.transformer.layers.layers.#.linear2": "layers.#.down",
     "encoder.transformer.layers.layers.#.norm2": "layers.#.output_norm",
+    # the names in the bundles' files, which are older than its modules
+    "encoder.transformer.layers.#.attention.input_projection": "layers.#.qkv",
+    "encoder.transformer.layers.#.attention.output_projection": "layers.#.attention_out",
+    "encoder.transformer.layers.#.attention_layer_norm": "layers.#.attention_norm",
+    "encoder.transformer.layers.#.residual_mlp.mlp.0": "layers.#.up",
+    "encoder.transformer.layers.#.residual_mlp.mlp.3": "layers.#.down",
+    "encoder.transformer.layers.#.final_layer_norm": "layers.#.output_norm",
 }
 FAIRSEQ = {
     "sentence_encoder.embed_tokens": "embeddings.tokens",

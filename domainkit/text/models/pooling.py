@@ -27,7 +27,8 @@ def pool(
         TransformError: another shape, another ``how``.
 
     Example:
-        >>> states = Ragged.from_list([torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]])], inner=1)
+        >>> items = [torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]])]
+        >>> states = Ragged.from_list(items, inner=1)
         >>> pool(states).tolist(), pool(states, "cls").tolist()
         ([[2.0], [5.0]], [[1.0], [5.0]])
     """
@@ -56,7 +57,8 @@ def _ragged(states: Ragged, how: str) -> torch.Tensor:
             return out
         return torch.where((count > 0)[:, None], values[first], out)
     if how == "max":
-        return out.index_reduce(0, sample, values, "amax", include_self=False)
+        index = sample[:, None].expand_as(values)
+        return out.scatter_reduce(0, index, values, "amax", include_self=False)
     if how == "mean":
         return out.index_add(0, sample, values) / count.clamp(min=1)[:, None]
     place = torch.arange(1, len(values) + 1, device=values.device) - states.offsets[:-1][sample]

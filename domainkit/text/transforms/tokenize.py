@@ -1,4 +1,4 @@
-"""``Tokenize``: strings to token ids, by a tokenizer file of the ``tokenizers`` library."""
+"""``Tokenize``: strings to token ids, by a tokenizer file of any kind or by a model's name."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import torch
 
 from domainkit.draws import Draws
-from domainkit.errors import TransformError
+from domainkit.errors import DomainkitError, TransformError
 from domainkit.ragged import Ragged
 from domainkit.transform import Transform, replace_fields
+
+if TYPE_CHECKING:
+    from domainkit.text.tokenizers import Tokenizer
 
 __all__ = ["Tokenize"]
 
@@ -29,16 +30,25 @@ class Tokenize(Transform):
     int64 [L_i]; the text stays. Applied to a bare list it gives the ``Ragged``. The tokens lie on
     the device of the batch's other tensors, on the CPU where it has none.
 
-    The ids are those of ``tokenizers.Tokenizer.encode``, text by text; what the file says about
-    truncation and padding is left out: ``Truncate`` and ``Pad`` do that.
+    The ids are those of ``domainkit.text.Tokenizer.encode``; what the file says about truncation
+    and padding is left out.
 
     Args:
-        tokenizer: the path of a ``tokenizer.json``. Only the path is kept, so the transform
-            pickles in a few bytes; each process loads the file once.
-        special_tokens: whether to add the tokens that the file's post-processor adds ([CLS] ...).
+        tokenizer: the path of a tokenizer file or its folder (see ``Tokenizer.from_file``), or the
+            name of a published one ("bert-base-uncased"; see ``Tokenizer.from_name``), which is
+            fetched at the first use. Only this is kept, so the transform pickles in a few bytes;
+            each process loads the file once.
+        special_tokens: whether to add the tokens that the tokenizer adds ([CLS] ...).
+        max_length: tokens of a text at most, with the special ones; None for no limit.
+        pair: the field of the second texts; None for single texts.
+        type_ids: whether a batch gets ``token_type_ids`` too: which of the two texts a token counts
+            to, as BERT takes it.
+        word_ids: whether a batch gets ``word_ids`` too, for ``MaskTokens(unit="word")``: the number
+            of a token's word in its text, -1 for special tokens.
 
     Raises:
-        TransformError: no such file, no tokenizer in it, or something else than a list of str.
+        TransformError: neither a file nor a known name, no tokenizer in it, or something else than
+            a list of str.
 
     Example:
         >>> from domainkit.cards import data_folder
@@ -49,6 +59,10 @@ class Tokenize(Transform):
 
     tokenizer: str
     special_tokens: bool = True
+    max_length: int | None = None
+    pair: str | None = None
+    type_ids: bool = False
+    word_ids: bool = False
 
     field: ClassVar[str] = "text"
     kind: ClassVar[str] = "tokens"
@@ -56,31 +70,65 @@ class Tokenize(Transform):
     def __post_init__(self) -> None:
         if not isinstance(self.tokenizer, (str, os.PathLike)):
             raise TransformError(
-                f"Tokenize takes the path of a tokenizer.json, got {type(self.tokenizer).__name__}"
+                "Tokenize takes the path of a tokenizer file or a name, got "
+                f"{type(self.tokenizer).__name__}"
             )
         object.__setattr__(self, "tokenizer", os.fspath(self.tokenizer))
-        if not Path(self.tokenizer).is_file():
+        if self.max_length is not None and self.max_length < 1:
+            raise TransformError(f"Tokenize needs max_length of 1 or more, got {self.max_length}")
+        if not Path(self.tokenizer).exists() and not _is_name(self.tokenizer):
             raise TransformError(
-                f"Tokenize: there is no file {self.tokenizer!r}: give the path of a tokenizer.json"
+                f"Tokenize: there is no file {self.tokenizer!r}, and no published tokenizer is "
+                "called so: give the path of a tokenizer.json, vocab.txt, .model or .tiktoken file"
             )
 
     def apply(self, x: Sequence[str], draws: Draws) -> Ragged:
-        if not isinstance(x, (list, tuple)) or not all(isinstance(text, str) for text in x):
-            raise TransformError(f"Tokenize takes a list of str, got {_kind(x)}")
-        encodings = _load(self.tokenizer).encode_batch_fast(
-            list(x), add_special_tokens=self.special_tokens
+        return self._ready(x).encode(
+            list(x), special_tokens=self.special_tokens, max_length=self.max_length
         )
-        ids = [encoding.ids for encoding in encodings]
-        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-        values = np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))
-        return Ragged.from_shapes(torch.from_numpy(values), lengths)
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
-        tokens = self.apply(batch[self.field], draws)
-        return replace_fields(batch, {"tokens": tokens.to(_device(batch))})
+        texts = batch[self.field]
+        tokenizer = self._ready(texts)
+        pairs = None
+        if self.pair is not None:
+            if self.pair not in batch:
+                raise TransformError(
+                    f"Tokenize needs the field {self.pair!r} for the second texts, the batch has "
+                    f"{', '.join(map(repr, batch))}"
+                )
+            self._ready(batch[self.pair])
+            pairs = list(batch[self.pair])
+        how = {"special_tokens": self.special_tokens, "max_length": self.max_length}
+        fields: dict[str, Ragged] = {}
+        if self.type_ids or self.word_ids:
+            encoding = tokenizer.encode_details(list(texts), pairs, **how)
+            fields["tokens"] = encoding.ids
+            if self.type_ids:
+                fields["token_type_ids"] = encoding.types
+            if self.word_ids:
+                fields["word_ids"] = encoding.words
+        else:
+            fields["tokens"] = tokenizer.encode(list(texts), pairs, **how)
+        device = _device(batch)
+        return replace_fields(batch, {name: x.to(device) for name, x in fields.items()})
+
+    def _ready(self, texts: Any) -> Tokenizer:
+        if not isinstance(texts, (list, tuple)) or not all(isinstance(t, str) for t in texts):
+            raise TransformError(f"Tokenize takes a list of str, got {_kind(texts)}")
+        return _load(self.tokenizer)
 
 
-def _load(path: str) -> Any:
+def _is_name(name: str) -> bool:
+    from domainkit.text.tokenizers.names import known_names
+
+    known = known_names()
+    return name in known or name.rpartition("/")[2].lower() in known
+
+
+def _load(path: str) -> Tokenizer:
+    if not os.path.exists(path) and _is_name(path):
+        return _load_once(path, -1, -1)
     try:
         stamp = os.stat(path)
     except OSError as error:
@@ -89,16 +137,15 @@ def _load(path: str) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _load_once(path: str, changed: int, size: int) -> Any:
-    from tokenizers import Tokenizer
+def _load_once(path: str, changed: int, size: int) -> Tokenizer:
+    from domainkit.text.tokenizers import Tokenizer
 
+    if size < 0:
+        return Tokenizer.from_name(path)
     try:
-        tokenizer = Tokenizer.from_file(path)
-    except Exception as error:  # the library raises bare Exception
+        return Tokenizer.from_file(path)
+    except DomainkitError as error:
         raise TransformError(f"Tokenize: {path!r} holds no tokenizer: {error}") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def _device(batch: Mapping[str, Any]) -> torch.device:
