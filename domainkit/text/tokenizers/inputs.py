@@ -20,10 +20,13 @@ def checked_texts(texts: Any, what: str) -> list[str]:
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         hint = ": put it into a list" if isinstance(texts, str) else ""
         raise TransformError(f"{what} must be a list of str, got {type(texts).__name__}{hint}")
+    texts = list(texts)
+    if set(map(type, texts)) <= {str}:  # a tenth of the time of the loop
+        return texts
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise TransformError(f"{what} must be a list of str, item {i} is {type(text).__name__}")
-    return list(texts)
+    return texts
 
 
 def check_surrogates(texts: list[str]) -> None:

@@ -14,7 +14,7 @@ from domainkit.text.tokenizers.backends.probes import probes
 from domainkit.text.tokenizers.backends.spm import SentencePiece
 from domainkit.text.tokenizers.backends.tik import Tiktoken
 
-__all__ = ["BACKENDS", "choose"]
+__all__ = ["BACKENDS", "choose", "finds_added"]
 
 BACKENDS = ("gigatoken", "sentencepiece", "tiktoken", "tokenizers")  # the fastest first
 
@@ -29,7 +29,7 @@ def choose(library: Any, model: bytes | None, wanted: str) -> Engine:
     """
     reference = Reference(library)
     makers: dict[str, Callable[[], Engine]] = {
-        "gigatoken": lambda: Gigatoken(library),
+        "gigatoken": lambda: Gigatoken(library, model),
         "sentencepiece": lambda: SentencePiece(library, model),
         "tiktoken": lambda: Tiktoken(library),
         "tokenizers": lambda: reference,
@@ -60,6 +60,25 @@ def choose(library: Any, model: bytes | None, wanted: str) -> Engine:
         if wanted != "auto":
             raise TransformError(f'{name} cannot be used here: {why}. backend="auto" is the way')
     return reference
+
+
+def finds_added(library: Any, engine: Engine) -> bool:
+    """Whether the engine finds special (and other added) tokens in a text as the reference does."""
+    texts = []
+    for token in library.get_added_tokens_decoder().values():
+        t = token.content
+        texts += [
+            t,
+            f"a{t}b",
+            f"a {t} b",
+            f"  {t}\n{t}{t} ",
+            f"{t[:-1]} {t[1:]}{t}",
+            f"é{t.upper()}.",
+        ]
+    try:
+        return _difference(Reference(library), engine, texts) is None
+    except Exception:  # each library has errors of its own
+        return False
 
 
 def _why_not_any(library: Any) -> str | None:

@@ -15,6 +15,10 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def longest(self) -> int | None:
+        """Characters of a text above which ``cut`` makes parts; None for no limit."""
+
     def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """int64 ids [tokens] of all texts, one behind the other, and int64 lengths [texts]."""
 
@@ -29,6 +33,7 @@ class Reference:
     """The ``tokenizers`` library: knows every kind of file, and says what the ids are."""
 
     name = "tokenizers"
+    longest = None
 
     def __init__(self, library: Any) -> None:
         self.library = library

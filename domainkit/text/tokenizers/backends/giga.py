@@ -23,10 +23,15 @@ class Gigatoken:
     """Encodes a batch into one buffer with offsets, on all cores."""
 
     name = "gigatoken"
+    longest = None
 
-    def __init__(self, library: Any) -> None:
+    def __init__(self, library: Any, model: bytes | None) -> None:
         import gigatoken
 
+        self._end_matters = False
+        if model is not None:
+            self._tokenizer = gigatoken.Tokenizer.from_sentencepiece(model)
+            return
         text = library.to_str()
         new, old = (
             json.dumps(p, ensure_ascii=False) for p in (PATTERNS["cl100k_base"], _OLD_CL100K)

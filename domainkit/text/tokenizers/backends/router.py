@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from domainkit.text.tokenizers.backends.choice import choose
+from domainkit.text.tokenizers.backends.choice import choose, finds_added
 from domainkit.text.tokenizers.backends.engine import Engine, Reference
 from domainkit.text.tokenizers.inputs import check_surrogates
 
 __all__ = ["Router"]
-
-SHORT = 1000  # characters up to which no backend cuts a text
 
 
 class Router:
@@ -29,6 +27,7 @@ class Router:
         self.library, self.model, self.wanted = library, model, wanted
         self._reference = Reference(library)
         self._engine: Engine | None = None
+        self._look = True
         added = library.get_added_tokens_decoder().values()
         self._added = [token.content for token in added if token.content]
         self._may_cut = not any(" " in content for content in self._added)
@@ -39,7 +38,11 @@ class Router:
     def engine(self) -> Engine:
         """The chosen backend; it is chosen when it is first asked for, which takes a moment."""
         if self._engine is None:
-            self._engine = choose(self.library, self.model, self.wanted)
+            engine = choose(self.library, self.model, self.wanted)
+            self._look = engine.name != self._reference.name and not finds_added(
+                self.library, engine
+            )
+            self._engine = engine
         return self._engine
 
     @property
@@ -57,7 +60,11 @@ class Router:
         try:
             if engine.name == self._reference.name:
                 return engine.encode(texts)
-            if self._may_cut and max(map(len, texts), default=0) > SHORT:
+            if (
+                self._may_cut
+                and engine.longest
+                and max(map(len, texts), default=0) > engine.longest
+            ):
                 return self._in_parts(engine, texts)
             return self._by_both(engine, texts)
         except (TypeError, ValueError):  # what the libraries raise for half a surrogate pair
@@ -78,9 +85,19 @@ class Router:
         values = np.fromiter(ids, np.int64, count)
         return values, lengths, np.fromiter(places, np.int64, 2 * count).reshape(-1, 2)
 
-    def _has_added(self, text: str) -> bool:
-        # one look for the characters they begin with spares a look for each of them
-        return any(c in text for c in self._first) and any(t in text for t in self._added)
+    def _with_added(self, texts: list[str]) -> np.ndarray | None:
+        """bool [texts], True where an added token is written that the engine would not find."""
+        if not self._look:
+            return None
+        # first all texts at once: it takes a look at each byte, and nothing for each text
+        joined = "\0".join(texts)
+        if not any(character in joined for character in self._first):
+            return None
+        there = [content for content in self._added if content in joined]
+        if not there:
+            return None
+        found = (any(content in text for content in there) for text in texts)
+        return np.fromiter(found, bool, len(texts))
 
     def _in_parts(self, engine: Engine, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         parts = [engine.cut(text) for text in texts]
@@ -90,9 +107,8 @@ class Router:
 
     def _by_both(self, engine: Engine, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Doubtful texts, and those with special tokens in them, by the reference."""
-        other = np.fromiter(map(self._has_added, texts), bool, len(texts))
-        doubtful = engine.doubtful(texts)
-        other = other if doubtful is None else other | doubtful
+        masks = [m for m in (self._with_added(texts), engine.doubtful(texts)) if m is not None]
+        other = np.logical_or.reduce(masks) if masks else np.zeros(1, bool)
         if not other.any():
             return engine.encode(texts)
         lengths = np.empty(len(texts), np.int64)

@@ -13,10 +13,6 @@ from domainkit.text.tokenizers.formats.sentencepiece_model import NORMAL, parse
 
 __all__ = ["SentencePiece"]
 
-# It adds the scores of a text in single precision: over thousands of tokens two ways to cut a word
-# that score almost alike are no longer told apart.
-LONGEST = 1000
-
 
 class SentencePiece:
     """Encodes a batch on all cores, into a buffer a text.
@@ -26,6 +22,9 @@ class SentencePiece:
     """
 
     name = "sentencepiece"
+    # It adds the scores of a text in single precision: over thousands of tokens two ways to cut a
+    # word that score almost alike are no longer told apart.
+    longest = 1000
 
     def __init__(self, library: Any, model: bytes | None) -> None:
         if model is None:
@@ -43,7 +42,7 @@ class SentencePiece:
         self._threes = (
             risky_threes(scores)
             if self._adds_scores
-            else "".join(piece[0] for piece in scores if len(piece) == 2)
+            else "".join(p[0] for p in scores if len(p) == 2 and p[0] == p[1])
         )
         # each part begins with a "▁" of its own, which stands for the space before it
         self._can_cut = (
@@ -61,18 +60,18 @@ class SentencePiece:
         doubtful = repetitions(texts, threes=self._threes, spaces=not self._collapses)
         doubtful |= marks(texts)
         if self._adds_scores:
-            long = (len(text) > 2 * LONGEST for text in texts)
+            long = (len(text) > 2 * self.longest for text in texts)
             doubtful |= np.fromiter(long, bool, len(texts))
         # next line: sentencepiece has no rule for it, and families drop it as white space
         return doubtful | np.fromiter(("\x85" in text for text in texts), bool, len(texts))
 
     def cut(self, text: str) -> list[str]:
-        """A long text in parts of up to ``LONGEST`` characters, without the spaces between."""
-        if len(text) <= LONGEST or not self._can_cut:
+        """A long text in parts of up to ``longest`` characters, without the spaces between."""
+        if len(text) <= self.longest or not self._can_cut:
             return [text]
         parts, start = [], 0
-        while len(text) - start > LONGEST:
-            at = text.rfind(" ", start, start + LONGEST)
+        while len(text) - start > self.longest:
+            at = text.rfind(" ", start, start + self.longest)
             at = at if at >= 0 else text.find(" ", start)
             # a combining mark would belong to the space
             while 0 <= at < len(text) - 1 and not (

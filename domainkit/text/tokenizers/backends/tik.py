@@ -22,6 +22,7 @@ class Tiktoken:
     """
 
     name = "tiktoken"
+    longest = None
 
     def __init__(self, library: Any) -> None:
         import tiktoken
