@@ -248,7 +248,7 @@ class Tokenizer:
     ) -> tuple[list[str], Template]:
         """All texts in the order in which their tokens lie in the batch, and the template."""
         texts = checked_texts(texts, "texts")
-        found = read_templates(state(self._library.post_processor) if special_tokens else {})
+        found = read_templates(state(self._library.post_processor), special_tokens)
         if pairs is None:
             return texts, found[0]
         pairs = checked_texts(pairs, "pairs")

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (letters that look alike are the point)
 """The backends: ids equal to the reference's, which one is taken, and what they leave to it."""
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def test_byte_bpe(
     file = gpt2 / stem if stem == "vocab.json" else tiktoken_file(stem)
     tokenizer = Tokenizer.from_file(file, backend=backend)
     assert tokenizer.backend == backend
-    equal(tokenizer, [*noise(1500), *sentences[:300], megabyte[:60_000]])
+    equal(tokenizer, [*noise(1000), *sentences[:300], megabyte[:30_000]])
     assert Tokenizer.from_file(file).backend == "gigatoken"  # the fastest
 
 
@@ -63,9 +64,7 @@ def test_sentencepiece(
     family = "t5" if kind == "t5" else "plain"
     tokenizer = Tokenizer.from_file(spm(kind), backend="sentencepiece", family=family)
     assert tokenizer.backend == "sentencepiece"
-    equal(tokenizer, [*noise(1500), *sentences[:300], megabyte[:60_000], "word" * 700])
-    ids = tokenizer.encode(["good " * 1000])[0]
-    assert len(ids) == 1000 + (kind == "t5")
+    equal(tokenizer, [*noise(1000), *sentences[:300], megabyte[:30_000], "word" * 700])
 
 
 def test_gigatoken_takes_sentencepiece_models_that_it_reads_alike(
@@ -73,7 +72,7 @@ def test_gigatoken_takes_sentencepiece_models_that_it_reads_alike(
 ) -> None:
     tokenizer = Tokenizer.from_file(spm("code"))
     assert tokenizer.backend == "gigatoken"
-    equal(tokenizer, [*noise(1500), *sentences[:300]])
+    equal(tokenizer, [*noise(1000), *sentences[:300]])
 
 
 def test_ties_go_to_the_reference() -> None:

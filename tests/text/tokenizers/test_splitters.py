@@ -1,4 +1,4 @@
-"""Splitters against torchtext's rules, written down here as the regular expressions it documents."""
+"""Splitters against torchtext's rules, written down here as its regular expressions."""
 
 from __future__ import annotations
 
