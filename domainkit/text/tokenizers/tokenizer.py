@@ -133,7 +133,7 @@ class Tokenizer:
         Example:
             >>> from domainkit.text.tokenizers import train_bpe
             >>> Tokenizer.from_json(train_bpe(["low lower"] * 3, 40)).encode(["low"])[0].tolist()
-            [14]
+            [11]
         """
         return cls(Loaded(json_tokenizer(text)), backend=backend)
 
