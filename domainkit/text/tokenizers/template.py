@@ -77,12 +77,24 @@ class Template:
 _PLAIN = (Template((("A", 0),)), Template((("A", 0), ("B", 1))))
 
 
-def read_templates(post_processor: Mapping[str, Any]) -> tuple[Template, Template]:
+def read_templates(
+    post_processor: Mapping[str, Any], special_tokens: bool = True
+) -> tuple[Template, Template]:
     """The templates of one text and of a pair, from a post-processor as its JSON says it.
 
     Raises:
-        DecodeError: a post-processor of an unknown kind.
+        DecodeError: a post-processor of an unknown kind, whose special tokens are wanted.
     """
+    if not special_tokens:
+        try:
+            single, pair = _both(post_processor)
+        except DecodeError:
+            return _PLAIN
+        return single.bare(), pair.bare()
+    return _both(post_processor)
+
+
+def _both(post_processor: Mapping[str, Any]) -> tuple[Template, Template]:
     kind = post_processor.get("type")
     if kind in (None, "ByteLevel"):  # it moves offsets and adds nothing
         return _PLAIN
@@ -95,7 +107,7 @@ def read_templates(post_processor: Mapping[str, Any]) -> tuple[Template, Templat
             return Template(single), Template((*single, ("B", 1), (sep, 1)))
         return Template(single), Template((*single, (sep, 0), ("B", 0), (sep, 0)))
     if kind == "Sequence":
-        steps = [read_templates(step) for step in post_processor["processors"]]
+        steps = [_both(step) for step in post_processor["processors"]]
         adding = [step for step in steps if step != _PLAIN]
         if len(adding) <= 1:
             return adding[0] if adding else _PLAIN

@@ -133,7 +133,7 @@ class Tokenizer:
         Example:
             >>> from domainkit.text.tokenizers import train_bpe
             >>> Tokenizer.from_json(train_bpe(["low lower"] * 3, 40)).encode(["low"])[0].tolist()
-            [14]
+            [11]
         """
         return cls(Loaded(json_tokenizer(text)), backend=backend)
 
@@ -248,7 +248,7 @@ class Tokenizer:
     ) -> tuple[list[str], Template]:
         """All texts in the order in which their tokens lie in the batch, and the template."""
         texts = checked_texts(texts, "texts")
-        found = read_templates(state(self._library.post_processor) if special_tokens else {})
+        found = read_templates(state(self._library.post_processor), special_tokens)
         if pairs is None:
             return texts, found[0]
         pairs = checked_texts(pairs, "pairs")

@@ -72,6 +72,7 @@ def _repeats(points: np.ndarray, period: int) -> np.ndarray:
     last = len(points) - 2 * period
     at = np.arange(0, max(last, 0), period)
     for step in range(period + 1):
-        at = at[points[at + step] == points[at + step + period]]
+        here = points[at + step]
+        at = at[(here == points[at + step + period]) & (here != 0)]  # 0 stands between texts
     one = points[at] == points[at + 1]  # a run of one character is no matter of this function
     return at[~(one & (points[at] == points[at + period - 1]))]
