@@ -12,34 +12,54 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from domainkit.text import datasets, models, transforms
     from domainkit.text.metrics import Perplexity, bleu, chrf, perplexity, rouge
-    from domainkit.text.tokenizers import Tokenizer
+    from domainkit.text.tokenizers import (
+        Encoding,
+        RegexSplitter,
+        Tokenizer,
+        basic_english,
+        get_splitter,
+        ngrams,
+        whitespace,
+    )
     from domainkit.text.vectors import Vectors
     from domainkit.text.vocab import Vocab
 
 _ROOMS = ("datasets", "models", "transforms")
 _HOME = {  # public name -> the module that defines it
+    "Encoding": "tokenizers",
     "Perplexity": "metrics",
+    "RegexSplitter": "tokenizers",
     "Tokenizer": "tokenizers",
     "Vectors": "vectors",
     "Vocab": "vocab",
+    "basic_english": "tokenizers",
     "bleu": "metrics",
     "chrf": "metrics",
+    "get_splitter": "tokenizers",
+    "ngrams": "tokenizers",
     "perplexity": "metrics",
     "rouge": "metrics",
+    "whitespace": "tokenizers",
 }
 
 __all__ = [
+    "Encoding",
     "Perplexity",
+    "RegexSplitter",
     "Tokenizer",
     "Vectors",
     "Vocab",
+    "basic_english",
     "bleu",
     "chrf",
     "datasets",
+    "get_splitter",
     "models",
+    "ngrams",
     "perplexity",
     "rouge",
     "transforms",
+    "whitespace",
 ]
 
 

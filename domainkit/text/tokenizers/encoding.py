@@ -20,6 +20,8 @@ class Encoding:
         types: B items int64 [L_i]: which sentence a token counts to, as BERT takes it.
         texts: B items int64 [L_i]: 0 or 1 for tokens of the first or second text, -1 for special
             tokens.
+        words: B items int64 [L_i]: which word of its row a token is of, counted from 0 (those of a
+            second text behind those of the first); -1 for special tokens.
 
     Example:
         >>> from domainkit.cards import data_folder
@@ -34,6 +36,7 @@ class Encoding:
     offsets: Ragged
     types: Ragged
     texts: Ragged
+    words: Ragged
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -235,13 +235,27 @@ class Tokenizer:
             [[0, 5], [6, 11], [11, 12]]
         """
         documents, template = self._documents(texts, pairs, special_tokens)
-        values, lengths, offsets = self._router.encode_with_offsets(documents)
+        values, lengths, where = self._router.encode_with_offsets(documents)
         rows = Rows(template, lengths, max_length, truncation)
         which = np.array(["AB".index(text) for text in template.texts], np.int64)
         which = np.repeat(np.resize(which, len(lengths)), lengths)
         return Encoding(
-            rows.ids(values), rows.along(offsets, 0), rows.types(), rows.along(which, -1)
+            rows.ids(values),
+            rows.along(where[:, :2], 0),
+            rows.types(),
+            rows.along(which, -1),
+            rows.along(self._words(where[:, 2], which, lengths), -1),
         )
+
+    @staticmethod
+    def _words(words: np.ndarray, which: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Words of pairs with the second text's counted behind those of the first."""
+        if not which.any():
+            return words
+        ends = np.cumsum(lengths)
+        most = [words[b - n : b].max(initial=-1) + 1 for b, n in zip(ends, lengths, strict=True)]
+        other = np.array(most).reshape(-1, 2)[:, ::-1].reshape(-1)  # of each text's partner
+        return np.where((which == 1) & (words >= 0), words + np.repeat(other, lengths), words)
 
     def _documents(
         self, texts: Sequence[str], pairs: Sequence[str] | None, special_tokens: bool

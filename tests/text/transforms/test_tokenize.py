@@ -118,9 +118,9 @@ def test_wrong_input(x: Any, message: str) -> None:
 
 
 def test_wrong_files(tmp_path: Path) -> None:
-    with pytest.raises(TransformError, match=r"there is no file '.*nothing\.json'"):
+    with pytest.raises(TransformError, match=r"there is no file '.*nothing\.json', and no published"):
         Tokenize(str(tmp_path / "nothing.json"))
-    with pytest.raises(TransformError, match=r"takes the path of a tokenizer\.json, got int"):
+    with pytest.raises(TransformError, match=r"takes the path of a tokenizer file or a name, got int"):
         Tokenize(3)  # type: ignore[arg-type]
     path = tmp_path / "bad.json"
     path.write_text("{}", encoding="utf-8")
@@ -130,3 +130,34 @@ def test_wrong_files(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(TransformError, match="cannot be read: No such file"):
         op(["a"])
+
+
+def test_words_and_pairs_are_hugging_faces() -> None:
+    """Real WordPiece vocabulary: pieces of a word share its number; pairs have two types."""
+    from support.hf_models import minilm_folder
+
+    file = minilm_folder() / "tokenizer.json"
+    library = Tokenizer.from_file(str(file))
+    library.no_padding()
+    library.no_truncation()
+    first, second = ["Unbelievably good!", "", "ok"], ["embeddings, really", "x y", ""]
+    op = Tokenize(str(file), pair="other", type_ids=True, word_ids=True)
+    batch = op({"text": first, "other": second})
+    for i, (a, b) in enumerate(zip(first, second, strict=True)):
+        encoding = library.encode(a, b)
+        assert batch["tokens"][i].tolist() == encoding.ids
+        assert batch["token_type_ids"][i].tolist() == encoding.type_ids
+        words = batch["word_ids"][i].tolist()
+        ours: dict[int, set[tuple[int, int]]] = {}
+        both = zip(words, encoding.word_ids, encoding.sequence_ids, strict=True)
+        for mine, theirs, sequence in both:
+            assert (mine == -1) == (theirs is None)
+            if theirs is not None:
+                ours.setdefault(mine, set()).add((sequence, theirs))
+        assert sorted(ours) == list(range(len(ours)))  # counted on through both texts
+        assert all(len(found) == 1 for found in ours.values())
+    assert Tokenize(str(file), max_length=4)(["one two three four"])[0].shape == (4,)
+    with pytest.raises(TransformError, match="needs the field 'other' for the second texts"):
+        op({"text": first})
+    with pytest.raises(TransformError, match="max_length of 1 or more, got 0"):
+        Tokenize(str(file), max_length=0)

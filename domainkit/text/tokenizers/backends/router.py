@@ -72,7 +72,10 @@ class Router:
             raise
 
     def encode_with_offsets(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The same by the reference, with int64 offsets to characters [tokens, 2]."""
+        """The same by the reference, with int64 [tokens, 3]: offsets to characters, and the word.
+
+        Words are numbered from 0 in each text; -1 where the reference counts a token to none.
+        """
         try:
             encodings = self.library.encode_batch(texts, add_special_tokens=False)
         except TypeError:
@@ -82,8 +85,12 @@ class Router:
         count = int(lengths.sum())
         ids = (i for encoding in encodings for i in encoding.ids)
         places = (p for encoding in encodings for both in encoding.offsets for p in both)
+        words = (-1 if w is None else w for encoding in encodings for w in encoding.word_ids)
         values = np.fromiter(ids, np.int64, count)
-        return values, lengths, np.fromiter(places, np.int64, 2 * count).reshape(-1, 2)
+        where = np.empty((count, 3), np.int64)
+        where[:, :2] = np.fromiter(places, np.int64, 2 * count).reshape(-1, 2)
+        where[:, 2] = np.fromiter(words, np.int64, count)
+        return values, lengths, where
 
     def _with_added(self, texts: list[str]) -> np.ndarray | None:
         """bool [texts], True where an added token is written that the engine would not find."""
