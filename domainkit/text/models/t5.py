@@ -175,7 +175,9 @@ class T5(T5Encoder):
             make(self.decoder, memory.device, how) for make in (rows.self_attend, rows.cross_attend)
         )
         x = self.shared(rows.take(decoder_tokens))
-        return rows.undo(self._head(self.decoder(x, attend, rows.take(memory), look)), decoder_tokens)
+        return rows.undo(
+            self._head(self.decoder(x, attend, rows.take(memory), look)), decoder_tokens
+        )
 
     def shift_right(self, labels: Tokens) -> Any:
         """Decoder tokens for labels: the start token, then all but the last label of each text.
@@ -259,9 +261,7 @@ def _named(x: Any) -> str:
     return f"a tensor {list(x.shape)}" if isinstance(x, torch.Tensor) else repr(x)
 
 
-def _checked(
-    tokens: Tokens, mask: torch.Tensor | None, config: T5Config
-) -> torch.Tensor | None:
+def _checked(tokens: Tokens, mask: torch.Tensor | None, config: T5Config) -> torch.Tensor | None:
     """The mask as bool, if tokens and mask are what the model takes."""
     ragged = isinstance(tokens, Ragged)
     dims = tokens.item_ndim + 1 if isinstance(tokens, Ragged) else getattr(tokens, "ndim", 0)

@@ -28,7 +28,11 @@ TORCHTEXT = {
     "linear1_1": "layer.{last}.DenseReluDense.wi_1",
     "linear2": "layer.{last}.DenseReluDense.wo",
 }
-PROJECTIONS = {"q_proj_weight": "q.weight", "k_proj_weight": "k.weight", "v_proj_weight": "v.weight"}
+PROJECTIONS = {
+    "q_proj_weight": "q.weight",
+    "k_proj_weight": "k.weight",
+    "v_proj_weight": "v.weight",
+}
 PROJECTIONS["out_proj.weight"] = "o.weight"
 
 
@@ -59,9 +63,7 @@ def t5_state_dict(
         ['shared.weight', 'encoder.final_layer_norm.weight']
     """
     named = {_renamed(name): tensor for name, tensor in state.items()}
-    shared = next(
-        (named[key] for key in ("shared.weight", *sorted(COPIES)) if key in named), None
-    )
+    shared = next((named[key] for key in ("shared.weight", *sorted(COPIES)) if key in named), None)
     if shared is None:
         some = ", ".join(sorted(state)[:3]) or "nothing"
         raise DecodeError(
