@@ -82,7 +82,7 @@ def test_greedy_ids_are_those_of_transformers(kind: str, seed: int, ngram: int) 
 @pytest.mark.parametrize("penalty", [-1.0, 0.0, 1.0, 2.5])
 @pytest.mark.parametrize("stopping", [False, True, "never"])
 @pytest.mark.parametrize("beams", [2, 3, 4])
-@pytest.mark.parametrize(("kind", "seed"), [("v1.0", 1), ("v1.1", 3), ("v1.1", 6)])
+@pytest.mark.parametrize(("kind", "seed"), [("v1.0", 1), ("v1.1", 6)])
 def test_beam_ids_are_those_of_transformers(
     kind: str, seed: int, beams: int, stopping: bool | str, penalty: float
 ) -> None:
