@@ -51,9 +51,7 @@ class BeamSearch:
     length_penalty: float
     early_stopping: bool | str
 
-    def run(
-        self, model: Any, tokens: Ragged, start: int, ends: torch.Tensor, ngram: int
-    ) -> Ragged:
+    def run(self, model: Any, tokens: Ragged, start: int, ends: torch.Tensor, ngram: int) -> Ragged:
         """The best text of each sample, as ``generate`` returns it."""
         n, device = self.beams, tokens.device
         logits, state = model.begin(tokens, start_id=start, beams=n)
@@ -129,7 +127,9 @@ class BeamSearch:
         both = torch.cat([now.ended_scores, scores], 1)
         chosen = both.topk(n).indices
         now.ended = _rows(torch.cat([now.ended, texts], 1), chosen)
-        lengths = torch.cat([now.ended_lengths, torch.full_like(ending, length, dtype=torch.int64)], 1)
+        lengths = torch.cat(
+            [now.ended_lengths, torch.full_like(ending, length, dtype=torch.int64)], 1
+        )
         now.ended_lengths = lengths.gather(1, chosen)
         now.ended_scores = both.gather(1, chosen)
         now.has_ended = torch.cat([now.has_ended, enters], 1).gather(1, chosen)

@@ -119,7 +119,9 @@ def generate(
         Ragged(B=2, items=[5], dtype=int64, device=cpu)
     """
     beaming = {
-        "num_beams": num_beams, "length_penalty": length_penalty, "early_stopping": early_stopping
+        "num_beams": num_beams,
+        "length_penalty": length_penalty,
+        "early_stopping": early_stopping,
     }
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     _check(model, strategy, max_new_tokens, beaming, sampling)

@@ -16,8 +16,8 @@ def keep_likely(
 ) -> torch.Tensor:
     """Minus infinity for all but the likely tokens; float [R, V], divided by the temperature.
 
-    ``top_k`` keeps the k largest and their equals; ``top_p`` then keeps the fewest, likeliest first,
-    whose probabilities reach p together: at least one.
+    ``top_k`` keeps the k largest and their equals; ``top_p`` then keeps the fewest, likeliest
+    first, whose probabilities reach p together: at least one, and all where p is 1.
 
     Example:
         >>> logits = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).log()
@@ -30,7 +30,7 @@ def keep_likely(
     if top_k is not None:
         least = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
         logits = logits.masked_fill(logits < least, float("-inf"))
-    if top_p is not None:
+    if top_p is not None and top_p < 1:
         ordered, where = logits.sort(descending=True, stable=True)
         chances = ordered.softmax(-1)
         before = chances.cumsum(-1) - chances  # what the likelier ones reach without this token

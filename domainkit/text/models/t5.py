@@ -160,22 +160,24 @@ class T5(T5Encoder):
                 f"{_named(memory)} and {_named(decoder_tokens)}"
             )
         mask = _checked(decoder_tokens, decoder_attention_mask, self.config)
-        if isinstance(decoder_tokens, torch.Tensor) or isinstance(memory, torch.Tensor):
-            look = cross_mask(self.decoder, _as_bool(attention_mask))
-            attend = self_mask(self.decoder, decoder_tokens.shape, mask)  # type: ignore[union-attr]
-            return self._head(self.decoder(self.shared(decoder_tokens), attend, memory, look))
-        how = chosen(self.attention, memory.device)
+        if isinstance(memory, Ragged) and isinstance(decoder_tokens, Ragged):
+            return self._decode_ragged(memory, decoder_tokens)
+        look = cross_mask(self.decoder, _as_bool(attention_mask))
+        attend = self_mask(self.decoder, decoder_tokens.shape, mask)  # type: ignore[union-attr]
+        return self._head(self.decoder(self.shared(decoder_tokens), attend, memory, look))
+
+    def _decode_ragged(self, memory: Ragged, decoder_tokens: Ragged) -> Ragged:
+        how, device = chosen(self.attention, memory.device), memory.device
         if how == "padded":
             dense, mask = _padded(decoder_tokens, self.config.pad_token_id)
             source, source_mask = _padded(memory, 0)
-            logits = self.decode(source, dense, source_mask, mask)
-            return _unpadded(logits, mask, decoder_tokens)
+            return _unpadded(self.decode(source, dense, source_mask, mask), mask, decoder_tokens)
         rows = FlatRows(np.hstack([decoder_tokens.host_shapes, memory.host_shapes]))
-        attend, look = (
-            make(self.decoder, memory.device, how) for make in (rows.self_attend, rows.cross_attend)
-        )
+        attend = rows.self_attend(self.decoder, device, how)
+        look = rows.cross_attend(self.decoder, device, how)
         x = self.shared(rows.take(decoder_tokens))
-        return rows.undo(self._head(self.decoder(x, attend, rows.take(memory), look)), decoder_tokens)
+        hidden = self.decoder(x, attend, rows.take(memory), look)
+        return rows.undo(self._head(hidden), decoder_tokens)
 
     def shift_right(self, labels: Tokens) -> Any:
         """Decoder tokens for labels: the start token, then all but the last label of each text.
@@ -183,17 +185,15 @@ class T5(T5Encoder):
         Labels of -100, which count in no loss, become padding.
         """
         if isinstance(labels, torch.Tensor):
-            shifted = labels.roll(1, 1)
-            shifted[:, 0] = self.start_id
+            flat = labels.roll(1, 1)
+            flat[:, :1] = self.start_id
         else:
-            values = labels.values.roll(1, 0)
-            # an empty text at the end has its beginning behind the last value
+            flat = labels.values.roll(1, 0)
+            # an empty text at the end would begin behind the last value
             begins = labels.host_offsets[:-1][labels.host_shapes[:, 0] > 0]
-            values[torch.from_numpy(begins).to(values.device)] = self.start_id
-            shifted = labels.with_values(values)
-        flat = shifted.values if isinstance(shifted, Ragged) else shifted
+            flat[torch.from_numpy(begins).to(flat.device)] = self.start_id
         flat.masked_fill_(flat == IGNORED, self.config.pad_token_id)
-        return shifted
+        return labels.with_values(flat) if isinstance(labels, Ragged) else flat
 
     def loss(
         self, tokens: Tokens, labels: Tokens, attention_mask: torch.Tensor | None = None
@@ -211,7 +211,7 @@ class T5(T5Encoder):
             return self.lm_head(hidden)
         return linear(hidden * self.config.d_model**-0.5, self.shared.weight)
 
-    # -- generation: what domainkit.text.models.generation asks of a model --------------------------
+    # -- generation: what `generate` asks of a model --------------------------
 
     def begin(self, tokens: Ragged, *, start_id: int, beams: int) -> tuple[torch.Tensor, T5Cache]:
         """Encode the sources and take the start token: logits [B * beams, V] and the state."""
@@ -225,7 +225,8 @@ class T5(T5Encoder):
         """One more token for each row, int64 [R]: the logits of the next, [R, V]."""
         x = self.shared(ids)
         bias = state.bias(self.decoder)
-        for block, past in zip(self.decoder.block, state.layers, strict=True):
+        blocks: Any = self.decoder.block
+        for block, past in zip(blocks, state.layers, strict=True):
             x = block.step(x, past, bias)
         return self._head(self.decoder.final_layer_norm(x))
 
@@ -237,7 +238,8 @@ class T5(T5Encoder):
             place = torch.arange(longest, device=memory.device)
             mask = (place < memory.lengths[:, None])[:, None, None, :]
         layers = []
-        for block in self.decoder.block:
+        blocks: Any = self.decoder.block
+        for block in blocks:
             cross = block.layer[1].EncDecAttention
             keys, values = (
                 memory.with_values(project(memory.values))
@@ -259,9 +261,7 @@ def _named(x: Any) -> str:
     return f"a tensor {list(x.shape)}" if isinstance(x, torch.Tensor) else repr(x)
 
 
-def _checked(
-    tokens: Tokens, mask: torch.Tensor | None, config: T5Config
-) -> torch.Tensor | None:
+def _checked(tokens: Tokens, mask: torch.Tensor | None, config: T5Config) -> torch.Tensor | None:
     """The mask as bool, if tokens and mask are what the model takes."""
     ragged = isinstance(tokens, Ragged)
     dims = tokens.item_ndim + 1 if isinstance(tokens, Ragged) else getattr(tokens, "ndim", 0)

@@ -100,7 +100,7 @@ class T5Cache:
         beam = torch.arange(self.beams, device=samples.device)
         rows = (samples[:, None] * self.beams + beam).flatten()
         self.lengths = self.lengths[samples.cpu()]
-        longest = int(self.lengths.max())
+        longest = max(int(self.lengths.max()), 1)  # attention over no keys is undefined
         mask = self.layers[0].memory_mask
         if mask is not None:
             mask = mask[samples, :, :, :longest]

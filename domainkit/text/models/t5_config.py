@@ -73,15 +73,22 @@ class T5Config:
             object.__setattr__(self, "num_decoder_layers", self.num_layers)
         for name in ("vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads"):
             if getattr(self, name) < 1:
-                raise TransformError(f"T5Config: {name} must be 1 or more, got {getattr(self, name)}")
-        buckets, farthest = self.relative_attention_num_buckets, self.relative_attention_max_distance
+                raise TransformError(
+                    f"T5Config: {name} must be 1 or more, got {getattr(self, name)}"
+                )
+        buckets, farthest = (
+            self.relative_attention_num_buckets,
+            self.relative_attention_max_distance,
+        )
         if buckets < 4 or farthest <= buckets // 2:
             raise TransformError(
                 "T5Config: needs relative_attention_num_buckets >= 4 and a "
                 f"relative_attention_max_distance above half of them, got {buckets} and {farthest}"
             )
         if not 0 <= self.dropout_rate < 1:
-            raise TransformError(f"T5Config: dropout_rate must be in [0, 1), got {self.dropout_rate}")
+            raise TransformError(
+                f"T5Config: dropout_rate must be in [0, 1), got {self.dropout_rate}"
+            )
         if self.feed_forward_proj.removeprefix("gated-") not in ACTIVATIONS:
             raise TransformError(
                 f"T5Config: feed_forward_proj={self.feed_forward_proj!r} is unknown. "

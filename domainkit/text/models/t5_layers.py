@@ -7,6 +7,7 @@ mean square layer normalization", 2019), and no projection has a bias either.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -109,6 +110,10 @@ class CrossAttentionLayer(nn.Module):
 class Dense(nn.Module):
     """Widen, bend, narrow; gated: one widened half multiplies the other."""
 
+    wi: nn.Linear  # one of them, or
+    wi_0: nn.Linear  # these two
+    wi_1: nn.Linear
+
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.rate, self.activation = config.dropout_rate, ACTIVATIONS[config.activation]
@@ -151,18 +156,19 @@ class Block(nn.Module):
         memory: torch.Tensor | None,
         look: Attend | None,
     ) -> torch.Tensor:
-        own = self.layer[0]
+        own: Any = self.layer[0]
         h = own.layer_norm(x)
         x = x + self._drop(own.SelfAttention(h, h, attend))
         if memory is not None:
-            cross = self.layer[1]
+            cross: Any = self.layer[1]
             x = x + self._drop(cross.EncDecAttention(cross.layer_norm(x), memory, look))
-        dense = self.layer[-1]
+        dense: Any = self.layer[-1]
         return x + self._drop(dense.DenseReluDense(dense.layer_norm(x)))
 
     def step(self, x: torch.Tensor, past: LayerCache, bias: torch.Tensor) -> torch.Tensor:
         """A decoder's block for one more token per row, x [R, d]."""
-        own, cross, dense = self.layer
+        layers: Any = self.layer
+        own, cross, dense = layers
         x = x + own.SelfAttention.step(own.layer_norm(x), past, bias)
         x = x + cross.EncDecAttention.look(cross.layer_norm(x), past)
         return x + dense.DenseReluDense(dense.layer_norm(x))
@@ -210,7 +216,8 @@ class T5Stack(nn.Module):
             buckets=self.config.relative_attention_num_buckets,
             farthest=self.config.relative_attention_max_distance,
         )
-        table = self.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+        first: Any = self.block[0]
+        table = first.layer[0].SelfAttention.relative_attention_bias.weight
         return table.t()[:, bucket]
 
     def bias(self, length: int, device: torch.device) -> torch.Tensor:

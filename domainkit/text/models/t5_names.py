@@ -28,7 +28,11 @@ TORCHTEXT = {
     "linear1_1": "layer.{last}.DenseReluDense.wi_1",
     "linear2": "layer.{last}.DenseReluDense.wo",
 }
-PROJECTIONS = {"q_proj_weight": "q.weight", "k_proj_weight": "k.weight", "v_proj_weight": "v.weight"}
+PROJECTIONS = {
+    "q_proj_weight": "q.weight",
+    "k_proj_weight": "k.weight",
+    "v_proj_weight": "v.weight",
+}
 PROJECTIONS["out_proj.weight"] = "o.weight"
 
 
@@ -38,7 +42,7 @@ def t5_state_dict(
     """The tensors of a checkpoint under the names that ``T5`` and ``T5Encoder`` load.
 
     Reads Hugging Face's names (T5ForConditionalGeneration, T5Model, T5EncoderModel; mT5's alike)
-    and torchtext's (``torchtext.models.T5Model``). Tensors are passed on, not copied.
+    and torchtext's (``torchtext.models.T5Model``). Tensors are passed on, not copied (but for a head put in).
 
     Args:
         state: name to tensor, as read from the file.
@@ -54,14 +58,12 @@ def t5_state_dict(
 
     Example:
         >>> import torch
-        >>> weight = torch.zeros(8, 4)
-        >>> list(t5_state_dict({"token_embeddings.weight": weight, "encoder.norm.weight": weight[0]}))
+        >>> state = {"token_embeddings.weight": torch.zeros(8, 4)}
+        >>> list(t5_state_dict({**state, "encoder.norm.weight": torch.ones(4)}))
         ['shared.weight', 'encoder.final_layer_norm.weight']
     """
     named = {_renamed(name): tensor for name, tensor in state.items()}
-    shared = next(
-        (named[key] for key in ("shared.weight", *sorted(COPIES)) if key in named), None
-    )
+    shared = next((named[key] for key in ("shared.weight", *sorted(COPIES)) if key in named), None)
     if shared is None:
         some = ", ".join(sorted(state)[:3]) or "nothing"
         raise DecodeError(
@@ -73,7 +75,7 @@ def t5_state_dict(
         return kept
     wanted = model.state_dict().keys()
     if "lm_head.weight" in wanted:
-        kept.setdefault("lm_head.weight", shared)
+        kept.setdefault("lm_head.weight", shared.clone())  # it trains on its own
     else:
         kept.pop("lm_head.weight", None)
     if not any(name.startswith("decoder.") for name in wanted):

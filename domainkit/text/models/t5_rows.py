@@ -24,9 +24,7 @@ ATTENTION = ("auto", "flex", "grouped", "padded")
 def chosen(attention: str, device: torch.device) -> str:
     """Which way a ``Ragged`` goes: "auto" groups on the CPU and pads elsewhere."""
     if attention not in ATTENTION:
-        raise TransformError(
-            f"attention={attention!r} is unknown. {nearest(attention, ATTENTION)}"
-        )
+        raise TransformError(f"attention={attention!r} is unknown. {nearest(attention, ATTENTION)}")
     if attention != "auto":
         return attention
     return "grouped" if device.type == "cpu" else "padded"
