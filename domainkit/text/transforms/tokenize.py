@@ -99,7 +99,10 @@ class Tokenize(Transform):
                 )
             self._ready(batch[self.pair])
             pairs = list(batch[self.pair])
-        how = {"special_tokens": self.special_tokens, "max_length": self.max_length}
+        how: dict[str, Any] = {
+            "special_tokens": self.special_tokens,
+            "max_length": self.max_length,
+        }
         fields: dict[str, Ragged] = {}
         if self.type_ids or self.word_ids:
             encoding = tokenizer.encode_details(list(texts), pairs, **how)
