@@ -118,9 +118,13 @@ def test_wrong_input(x: Any, message: str) -> None:
 
 
 def test_wrong_files(tmp_path: Path) -> None:
-    with pytest.raises(TransformError, match=r"there is no file '.*nothing\.json', and no published"):
+    with pytest.raises(
+        TransformError, match=r"there is no file '.*nothing\.json', and no published"
+    ):
         Tokenize(str(tmp_path / "nothing.json"))
-    with pytest.raises(TransformError, match=r"takes the path of a tokenizer file or a name, got int"):
+    with pytest.raises(
+        TransformError, match=r"takes the path of a tokenizer file or a name, got int"
+    ):
         Tokenize(3)  # type: ignore[arg-type]
     path = tmp_path / "bad.json"
     path.write_text("{}", encoding="utf-8")
