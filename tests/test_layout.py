@@ -87,12 +87,13 @@ ALLOWED: dict[str, set[str]] = {
     "D.functional": {"errors", "jit"},
     "D.readers": {"archive", "errors"},
     "D.metrics": {"errors", "ragged"},
+    "D.nested": {"errors", "ragged"},
     "D.tokenizers": {"errors", "ragged"},
     "D.transforms": {
         *("D.functional", "draws", "errors", "gamma", "jit", "ragged", "soft_labels"),
         "transform",
     },
-    "D.models": {"errors", "ragged"},
+    "D.models": {"draws", "errors", "ragged"},
     "D.vectors": {"errors", "ragged"},
     "D.vocab": {"errors", "ragged"},
 }
@@ -108,7 +109,7 @@ LATER: dict[str, set[str]] = {
         *("profile", "recipe", "zoo"),
     },
     "D.functional": {"D.codec"},  # apply_codec
-    "D.models": {"cache", "model_cards", "zoo"},
+    "D.models": {"D.transforms", "cache", "model_cards", "zoo"},
     "D.tokenizers": {"cache", "model_cards"},
     "D.transforms": {"D.tokenizers"},
     "D.vectors": {"archive", "cache"},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from domainkit.text import datasets, models, transforms
     from domainkit.text.metrics import Perplexity, bleu, chrf, perplexity, rouge
+    from domainkit.text.nested import Nested, collate_nested
     from domainkit.text.tokenizers import (
         Encoding,
         RegexSplitter,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _ROOMS = ("datasets", "models", "transforms")
 _HOME = {  # public name -> the module that defines it
     "Encoding": "tokenizers",
+    "Nested": "nested",
     "Perplexity": "metrics",
     "RegexSplitter": "tokenizers",
     "Tokenizer": "tokenizers",
@@ -35,6 +37,7 @@ _HOME = {  # public name -> the module that defines it
     "basic_english": "tokenizers",
     "bleu": "metrics",
     "chrf": "metrics",
+    "collate_nested": "nested",
     "get_splitter": "tokenizers",
     "ngrams": "tokenizers",
     "perplexity": "metrics",
@@ -44,6 +47,7 @@ _HOME = {  # public name -> the module that defines it
 
 __all__ = [
     "Encoding",
+    "Nested",
     "Perplexity",
     "RegexSplitter",
     "Tokenizer",
@@ -52,6 +56,7 @@ __all__ = [
     "basic_english",
     "bleu",
     "chrf",
+    "collate_nested",
     "datasets",
     "get_splitter",
     "models",

@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from domainkit.text.models.encoder import Encoder
     from domainkit.text.models.encoder_config import EncoderConfig
     from domainkit.text.models.encoder_heads import MaskedLM, SequenceClassifier, TokenClassifier
+    from domainkit.text.models.generation import generate
     from domainkit.text.models.pooling import pool
+    from domainkit.text.models.pretrained import load_pretrained
     from domainkit.text.models.sentence_encoder import SentenceEncoder
     from domainkit.text.models.sentiment_bag import SentimentBag
+    from domainkit.text.models.t5 import T5, T5Encoder
+    from domainkit.text.models.t5_config import T5Config
 
 _HOME = {  # public name -> the module that defines it
     "Encoder": "encoder",
@@ -21,7 +25,12 @@ _HOME = {  # public name -> the module that defines it
     "SentenceEncoder": "sentence_encoder",
     "SentimentBag": "sentiment_bag",
     "SequenceClassifier": "encoder_heads",
+    "T5": "t5",
+    "T5Config": "t5_config",
+    "T5Encoder": "t5",
     "TokenClassifier": "encoder_heads",
+    "generate": "generation",
+    "load_pretrained": "pretrained",
     "pool": "pooling",
     "read_checkpoint": "checkpoints",
 }
@@ -33,7 +42,12 @@ __all__ = [
     "SentenceEncoder",
     "SentimentBag",
     "SequenceClassifier",
+    "T5",
+    "T5Config",
+    "T5Encoder",
     "TokenClassifier",
+    "generate",
+    "load_pretrained",
     "pool",
     "read_checkpoint",
 ]

@@ -9,13 +9,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.hf_models import minilm_folder
+from support.hf_models import batch_of, encoder, minilm_folder, shaken
 from support.server import FileServer
 
 import domainkit as dk
-from domainkit.errors import DomainkitError, TransformError
+from domainkit.errors import DecodeError, DomainkitError, NotFoundError, TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.models import EncoderConfig, SentenceEncoder, pool
+from domainkit.text.models import (
+    Encoder,
+    EncoderConfig,
+    SentenceEncoder,
+    load_pretrained,
+    pool,
+)
 
 TEXTS = [
     "A man is eating food.",
@@ -109,3 +115,52 @@ def test_wrong_use() -> None:
             weights="published",
             state_dict={"embeddings.word_embeddings.weight": torch.zeros(3, 8)},
         )
+
+
+def test_folders_on_disk(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = load_pretrained(minilm_folder())
+    assert isinstance(model, SentenceEncoder) and model.normalize and model.pooling == "mean"
+    theirs = SentenceTransformer(str(minilm_folder()), device="cpu").encode(TEXTS)
+    mine = model.encode(TEXTS)
+    torch.testing.assert_close(mine, torch.from_numpy(theirs), atol=1e-5, rtol=0)
+    plain = encoder("roberta")
+    plain.save_pretrained(tmp_path / "roberta")
+    ours = load_pretrained(tmp_path / "roberta")
+    assert isinstance(ours, Encoder) and ours.recipe is None
+    tokens = batch_of((6,))
+    with torch.no_grad():
+        expected = plain(input_ids=tokens.dense()).last_hidden_state[0]
+        torch.testing.assert_close(ours(tokens).values, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_t5_folders(tmp_path: Path) -> None:
+    import transformers
+
+    config = transformers.T5Config(vocab_size=60, d_model=24, d_kv=8, d_ff=40, num_layers=2)
+    for kind in (transformers.T5EncoderModel, transformers.T5ForConditionalGeneration):
+        theirs = shaken(kind(config)).eval()
+        theirs.save_pretrained(tmp_path / kind.__name__)
+        ours = load_pretrained(tmp_path / kind.__name__)
+        assert type(ours).__name__ == ("T5Encoder" if kind.__name__.startswith("T5E") else "T5")
+        ids = torch.tensor([[5, 7, 9, 1]])
+        with torch.no_grad():
+            states = theirs.encoder(input_ids=ids).last_hidden_state
+            torch.testing.assert_close(ours.encode(ids), states, atol=1e-4, rtol=1e-4)
+
+
+def test_folders_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(DecodeError, match=r"config\.json: no JSON"):
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(NotFoundError, match=r"there is none of model\.safetensors"):
+        load_pretrained(tmp_path)
+    shutil.copytree(minilm_folder(), tmp_path / "st")
+    (tmp_path / "st/modules.json").write_text(
+        '[{"type": "sentence_transformers.models.Transformer", "path": ""},'
+        ' {"type": "sentence_transformers.models.Dense", "path": "2"}]'
+    )
+    with pytest.raises(DomainkitError, match="modules Transformer, Dense; ours are"):
+        load_pretrained(tmp_path / "st")
