@@ -142,9 +142,12 @@ def generate(
         return search.run(model, tokens, start, ends, no_repeat_ngram_size)
     if strategy == "sample" and draws is None:
         draws = Draws.from_generator(len(tokens), generator)
-    chosen = {k: v for k, v in sampling.items() if v is not None}
     return _one_by_one(
-        model, tokens, start, ends, max_new_tokens, no_repeat_ngram_size, draws, chosen
+        *(model, tokens, start, ends),
+        longest=max_new_tokens,
+        ngram=no_repeat_ngram_size,
+        draws=draws,
+        sampling={name: value for name, value in sampling.items() if value is not None},
     )
 
 
@@ -153,6 +156,7 @@ def _one_by_one(
     tokens: Ragged,
     start: int,
     ends: torch.Tensor,
+    *,
     longest: int,
     ngram: int,
     draws: Draws | None,
