@@ -1,6 +1,6 @@
 """``generate``: write token by token - greedily, by sampling, or by beam search.
 
-Nothing here knows T5. A model that can ``begin`` and ``step`` generates: see ``Generator``.
+Nothing here knows T5. A model that can ``begin`` and ``step`` generates: see ``LanguageModel``.
 Sequences that are finished leave the batch at once, and with them their part of the cache.
 """
 
@@ -18,12 +18,12 @@ from domainkit.ragged import Ragged
 from domainkit.text.models.beam_search import BeamSearch
 from domainkit.text.models.next_token import drop_repeats, keep_likely, pick
 
-__all__ = ["Generator", "State", "generate"]
+__all__ = ["DecodingState", "LanguageModel", "generate"]
 
 STRATEGIES = ("beam", "greedy", "sample")
 
 
-class State(Protocol):
+class DecodingState(Protocol):
     """What a model remembers of a batch: rows ``b * beams + j`` are the beams of sample b."""
 
     def reorder(self, rows: torch.Tensor) -> None:
@@ -33,7 +33,7 @@ class State(Protocol):
         """Go on with these samples only, int64 [B'], rising."""
 
 
-class Generator(Protocol):
+class LanguageModel(Protocol):
     """What ``generate`` asks of a model: an encoder-decoder, or a decoder with its prompts.
 
     ``begin`` reads the inputs (encodes them, or takes them as the beginning of the text) and gives
@@ -74,7 +74,7 @@ def generate(
     """The texts that a model writes for a batch of inputs.
 
     Args:
-        model: such as ``T5``, in evaluation mode; any ``Generator``.
+        model: such as ``T5``, in evaluation mode; any ``LanguageModel``.
         tokens: a ``Ragged`` of items [L_i], int64; or dense [B, L] with ``attention_mask``.
         attention_mask: bool or 0 and 1, [B, L], for dense tokens with padding.
         max_new_tokens: the longest text, its end token included.
