@@ -233,7 +233,6 @@ def test_enough_beams_find_the_best_of_all_texts(penalty: float) -> None:
         num_beams=64,
         length_penalty=penalty,
         early_stopping="never",
-        start_id=0,
     )
     whole = [
         text
@@ -246,11 +245,21 @@ def test_enough_beams_find_the_best_of_all_texts(penalty: float) -> None:
         assert item.tolist() == list(best)
 
 
+@pytest.mark.parametrize("strategy", ["greedy", "beam"])
+def test_without_a_start_token_nothing_is_counted_before_the_text(strategy: str) -> None:
+    model = Chain()
+    prompts = Ragged.from_list([torch.tensor([2]), torch.tensor([3])])
+    found = generate(
+        model, prompts, max_new_tokens=4, strategy=strategy, eos_id=(), no_repeat_ngram_size=1
+    )
+    assert [sorted(text) for text in lists(found)] == [[0, 1, 2, 3]] * 2
+
+
 def test_whole_texts_are_drawn_by_their_probability() -> None:
     model, count = Chain(), 20000
     prompts = Ragged.from_shapes(torch.full((count,), 2), [1] * count)
     draws = Draws(5, 0, torch.arange(count))
-    found = generate(model, prompts, max_new_tokens=2, strategy="sample", draws=draws, start_id=0)
+    found = generate(model, prompts, max_new_tokens=2, strategy="sample", draws=draws)
     seen = Counter(tuple(item) for item in lists(found))
     for text in [(0,), *product(range(1, 4), range(4))]:
         chance = math.exp(score(model, 2, text))
@@ -347,6 +356,8 @@ def test_repeats_are_those_of_transformers(size: int) -> None:
         ({"strategy": "sample", "temperature": 0.0}, "temperature=0.0 is out"),
         ({"strategy": "beam", "num_beams": 1}, "num_beams=1 is out"),
         ({"strategy": "beam", "early_stopping": "always"}, "early_stopping='always' is out"),
+        ({"draws": Draws(0, 0, torch.arange(7))}, "draws means nothing to strategy='greedy'"),
+        ({"strategy": "sample", "draws": Draws(0, 0, torch.arange(2))}, "draws for 2 samples"),
         ({"max_new_tokens": 0}, "must be 1 or more, got 0"),
         ({"attention_mask": torch.ones(7, 30)}, "goes with dense tokens"),
     ],
