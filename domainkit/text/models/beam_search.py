@@ -51,17 +51,20 @@ class BeamSearch:
     length_penalty: float
     early_stopping: bool | str
 
-    def run(self, model: Any, tokens: Ragged, start: int, ends: torch.Tensor, ngram: int) -> Ragged:
+    def run(
+        self, model: Any, tokens: Ragged, start: int | None, ends: torch.Tensor, ngram: int
+    ) -> Ragged:
         """The best text of each sample, as ``generate`` returns it."""
         n, device = self.beams, tokens.device
         logits, state = model.begin(tokens, start_id=start, beams=n)
-        now = self._first(len(tokens), start, device)
+        now = self._first(len(tokens), start or 0, device)
         alive = np.arange(len(tokens))
         best: dict[int, torch.Tensor] = {}
         for t in range(self.longest):
             scores = logits.float().log_softmax(-1)
             if ngram:
-                scores = drop_repeats(scores, now.texts[:, :, : t + 1].flatten(0, 1), ngram)
+                so_far = now.texts[:, :, int(start is None) : t + 1]
+                scores = drop_repeats(scores, so_far.flatten(0, 1), ngram)
             beam, ids = self._advance(now, scores.unflatten(0, (-1, n)), t, ends)
             done = ~now.hopeful
             if self.early_stopping is True:

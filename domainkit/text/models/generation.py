@@ -1,6 +1,6 @@
 """``generate``: write token by token - greedily, by sampling, or by beam search.
 
-Nothing here knows T5. A model that can ``begin`` and ``step`` generates: see ``Generator``.
+Nothing here knows T5. A model that can ``begin`` and ``step`` generates: see ``LanguageModel``.
 Sequences that are finished leave the batch at once, and with them their part of the cache.
 """
 
@@ -18,12 +18,12 @@ from domainkit.ragged import Ragged
 from domainkit.text.models.beam_search import BeamSearch
 from domainkit.text.models.next_token import drop_repeats, keep_likely, pick
 
-__all__ = ["Generator", "State", "generate"]
+__all__ = ["DecodingState", "LanguageModel", "generate"]
 
 STRATEGIES = ("beam", "greedy", "sample")
 
 
-class State(Protocol):
+class DecodingState(Protocol):
     """What a model remembers of a batch: rows ``b * beams + j`` are the beams of sample b."""
 
     def reorder(self, rows: torch.Tensor) -> None:
@@ -33,27 +33,30 @@ class State(Protocol):
         """Go on with these samples only, int64 [B'], rising."""
 
 
-class Generator(Protocol):
+class LanguageModel(Protocol):
     """What ``generate`` asks of a model: an encoder-decoder, or a decoder with its prompts.
 
     ``begin`` reads the inputs (encodes them, or takes them as the beginning of the text) and gives
     the logits of the first new token, float [B * beams, V], with the state; ``step`` takes one more
     token for each row, int64 [R], and gives the logits of the next, [R, V]. ``start_id`` is what a
-    decoder is fed first; models without such a token pass it over. It is an attribute too, as is
+    decoder is fed first, None for models without such a token. It is an attribute too, as is
     ``eos_id``: what ``generate`` takes when the caller says nothing.
     """
 
-    eos_id: Any
-    start_id: Any
+    @property
+    def eos_id(self) -> int | Sequence[int]: ...
 
-    def begin(self, tokens: Ragged, *, start_id: int, beams: int) -> tuple[torch.Tensor, Any]: ...
+    @property
+    def start_id(self) -> int | None: ...
+
+    def begin(self, tokens: Ragged, *, start_id: Any, beams: int) -> tuple[torch.Tensor, Any]: ...
 
     def step(self, ids: torch.Tensor, state: Any) -> torch.Tensor: ...
 
 
 @torch.no_grad()
 def generate(
-    model: Any,
+    model: LanguageModel,
     tokens: Ragged | torch.Tensor,
     attention_mask: torch.Tensor | None = None,
     *,
@@ -74,7 +77,7 @@ def generate(
     """The texts that a model writes for a batch of inputs.
 
     Args:
-        model: such as ``T5``, in evaluation mode; any ``Generator``.
+        model: such as ``T5``, in evaluation mode; any ``LanguageModel``.
         tokens: a ``Ragged`` of items [L_i], int64; or dense [B, L] with ``attention_mask``.
         attention_mask: bool or 0 and 1, [B, L], for dense tokens with padding.
         max_new_tokens: the longest text, its end token included.
@@ -124,12 +127,13 @@ def generate(
         "early_stopping": early_stopping,
     }
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    _check(model, strategy, max_new_tokens, beaming, sampling)
+    strangers = {"draws": draws, "generator": generator}
+    _check(model, strategy, max_new_tokens, beaming, sampling | strangers)
     tokens = _ragged(tokens, attention_mask)
     start = model.start_id if start_id is None else start_id
-    ends = model.eos_id if eos_id is None else eos_id
-    ends = torch.tensor([ends] if isinstance(ends, int) else list(ends), dtype=torch.int64)
-    ends = ends.to(tokens.device)
+    stops = model.eos_id if eos_id is None else eos_id
+    stops = [stops] if isinstance(stops, int) else list(stops)
+    ends = torch.tensor(stops, dtype=torch.int64, device=tokens.device)
     if len(tokens) == 0:
         return Ragged.from_shapes(tokens.values[:0], [])
     if strategy == "beam":
@@ -142,17 +146,23 @@ def generate(
         return search.run(model, tokens, start, ends, no_repeat_ngram_size)
     if strategy == "sample" and draws is None:
         draws = Draws.from_generator(len(tokens), generator)
-    chosen = {k: v for k, v in sampling.items() if v is not None}
+    if draws is not None and len(draws) != len(tokens):
+        raise TransformError(f"generate: draws for {len(draws)} samples, tokens of {len(tokens)}")
     return _one_by_one(
-        model, tokens, start, ends, max_new_tokens, no_repeat_ngram_size, draws, chosen
+        *(model, tokens, start, ends),
+        longest=max_new_tokens,
+        ngram=no_repeat_ngram_size,
+        draws=draws,
+        sampling={name: value for name, value in sampling.items() if value is not None},
     )
 
 
 def _one_by_one(
-    model: Any,
+    model: LanguageModel,
     tokens: Ragged,
-    start: int,
+    start: int | None,
     ends: torch.Tensor,
+    *,
     longest: int,
     ngram: int,
     draws: Draws | None,
@@ -161,13 +171,13 @@ def _one_by_one(
     """Greedy where there are no draws, else by sampling."""
     batch, device = len(tokens), tokens.device
     logits, state = model.begin(tokens, start_id=start, beams=1)
-    written = torch.full((batch, longest + 1), start, dtype=torch.int64, device=device)
+    written = torch.full((batch, longest + 1), start or 0, dtype=torch.int64, device=device)
     lengths = torch.full((batch,), longest, dtype=torch.int64, device=device)
     alive = torch.arange(batch, device=device)
     for t in range(longest):
         scores = logits.float()
         if ngram:
-            scores = drop_repeats(scores, written[alive, : t + 1], ngram)
+            scores = drop_repeats(scores, written[alive, int(start is None) : t + 1], ngram)
         if draws is None:
             ids = scores.argmax(-1)
         else:

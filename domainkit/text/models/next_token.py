@@ -48,7 +48,7 @@ def pick(logits: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     word of the vocabulary.
 
     Example:
-        >>> logits = torch.tensor([[0.25, 0.5, 0.25]]).log()
+        >>> logits = torch.tensor([[0.2, 0.5, 0.3]]).log()
         >>> [int(pick(logits, torch.tensor([[u << 30, 0]]))) for u in (0, 1, 2, 3)]
         [0, 1, 1, 2]
     """

@@ -42,7 +42,7 @@ def t5_state_dict(
     """The tensors of a checkpoint under the names that ``T5`` and ``T5Encoder`` load.
 
     Reads Hugging Face's names (T5ForConditionalGeneration, T5Model, T5EncoderModel; mT5's alike)
-    and torchtext's (``torchtext.models.T5Model``). Tensors are passed on, not copied (but for a head put in).
+    and torchtext's (``torchtext.models.T5Model``). Tensors are passed on, not copied.
 
     Args:
         state: name to tensor, as read from the file.

@@ -76,10 +76,11 @@ class FlatRows:
 
     def self_attend(self, stack: T5Stack, device: torch.device, how: str) -> Attend:
         heads, lengths = stack.config.num_heads, self.lengths[:, 0]
-        longest = int(lengths.max(initial=0))
         if how == "grouped":
+            longest = int(lengths.max(initial=0))
             return Grouped(heads, self.runs(0, 0), stack.bias(longest, device))
-        reach = max(longest - 1, 0)
+        # what is farther shares the last bucket: a table of one size, so nothing is compiled anew
+        reach = stack.config.relative_attention_max_distance
         table = stack.bias_of(torch.arange(-reach, reach + 1, device=device))
         ids, places = _packed(lengths, device)
         return Packed(heads, ids, ids, (places, places), table, causal=stack.decoder)

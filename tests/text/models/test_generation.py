@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from functools import cache
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -191,6 +194,80 @@ def test_an_empty_source_and_an_empty_batch() -> None:
     assert len(generate(ours, batch[:0], max_new_tokens=6)) == 0
 
 
+# -- a model that is no T5 ------------------------------------------------------------------------
+
+
+class Chain:
+    """The smallest language model: the next token depends on the last one of the prompt or text."""
+
+    eos_id, start_id = 0, None
+
+    def __init__(self, words: int = 4) -> None:
+        table = torch.randn(words, words, generator=torch.Generator().manual_seed(7))
+        self.table = table.log_softmax(-1)
+
+    def begin(self, tokens: Ragged, *, start_id: Any, beams: int) -> tuple[torch.Tensor, Any]:
+        last = torch.stack([item[-1] for item in tokens]).repeat_interleave(beams)
+        return self.table[last], self
+
+    def step(self, ids: torch.Tensor, state: Any) -> torch.Tensor:
+        return self.table[ids]
+
+    def reorder(self, rows: torch.Tensor) -> None: ...
+
+    def keep(self, samples: torch.Tensor) -> None: ...
+
+
+def score(model: Chain, prompt: int, text: tuple[int, ...]) -> float:
+    return sum(float(model.table[a, b]) for a, b in pairwise((prompt, *text)))
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0, 2.0])
+def test_enough_beams_find_the_best_of_all_texts(penalty: float) -> None:
+    model, longest = Chain(), 3
+    prompts = Ragged.from_list([torch.tensor([2, 1]), torch.tensor([3])])
+    found = generate(
+        *(model, prompts),
+        max_new_tokens=longest,
+        strategy="beam",
+        num_beams=64,
+        length_penalty=penalty,
+        early_stopping="never",
+    )
+    whole = [
+        text
+        for n in range(1, longest + 1)
+        for text in product(range(4), repeat=n)
+        if 0 not in text[:-1] and (text[-1] == 0 or n == longest)
+    ]
+    for item, prompt in zip(found, (1, 3), strict=True):
+        best = max(whole, key=lambda t, p=prompt: score(model, p, t) / len(t) ** penalty)
+        assert item.tolist() == list(best)
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "beam"])
+def test_without_a_start_token_nothing_is_counted_before_the_text(strategy: str) -> None:
+    model = Chain()
+    prompts = Ragged.from_list([torch.tensor([2]), torch.tensor([3])])
+    found = generate(
+        model, prompts, max_new_tokens=4, strategy=strategy, eos_id=(), no_repeat_ngram_size=1
+    )
+    assert [sorted(text) for text in lists(found)] == [[0, 1, 2, 3]] * 2
+
+
+def test_whole_texts_are_drawn_by_their_probability() -> None:
+    model, count = Chain(), 20000
+    prompts = Ragged.from_shapes(torch.full((count,), 2), [1] * count)
+    draws = Draws(5, 0, torch.arange(count))
+    found = generate(model, prompts, max_new_tokens=2, strategy="sample", draws=draws)
+    seen = Counter(tuple(item) for item in lists(found))
+    for text in [(0,), *product(range(1, 4), range(4))]:
+        chance = math.exp(score(model, 2, text))
+        error = math.sqrt(chance * (1 - chance) / count)
+        assert abs(seen[text] / count - chance) < 4.5 * error, text
+    assert sum(seen.values()) == count
+
+
 # -- sampling ----------------------------------------------------------------------------------
 
 
@@ -279,6 +356,8 @@ def test_repeats_are_those_of_transformers(size: int) -> None:
         ({"strategy": "sample", "temperature": 0.0}, "temperature=0.0 is out"),
         ({"strategy": "beam", "num_beams": 1}, "num_beams=1 is out"),
         ({"strategy": "beam", "early_stopping": "always"}, "early_stopping='always' is out"),
+        ({"draws": Draws(0, 0, torch.arange(7))}, "draws means nothing to strategy='greedy'"),
+        ({"strategy": "sample", "draws": Draws(0, 0, torch.arange(2))}, "draws for 2 samples"),
         ({"max_new_tokens": 0}, "must be 1 or more, got 0"),
         ({"attention_mask": torch.ones(7, 30)}, "goes with dense tokens"),
     ],
