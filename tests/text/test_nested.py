@@ -38,7 +38,7 @@ def test_what_is_not_nested() -> None:
     with pytest.raises(TransformError, match="takes lists of sequences"):
         collate_nested([[["a"]]])
     items = Ragged.from_list([torch.tensor([1])])
-    with pytest.raises(TransformError, match="add up to 1, got torch.int64 that add up to 2"):
+    with pytest.raises(TransformError, match=r"add up to 1, got torch\.int64 that add up to 2"):
         Nested(items, torch.tensor([2]))
     with pytest.raises(TransformError, match="expected 1 rows, got 3"):
         Nested(items, torch.tensor([1])).outer(torch.zeros(3))
