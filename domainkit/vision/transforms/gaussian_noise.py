@@ -10,13 +10,13 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
+from domainkit.outputs import room_like
 from domainkit.ragged import Ragged
 from domainkit.vision.transforms._base import ImageTransform
 from domainkit.vision.transforms._images import PIXELS, check_images, pixelwise
 from domainkit.vision.transforms._noise import alone, normal_parts, normals, quick
 from domainkit.vision.transforms._range import check_unit_range
 from domainkit.vision.transforms.kernels.forms import numba_can
-from domainkit.vision.transforms.kernels.outputs import room_like
 from domainkit.vision.transforms.kernels.pool import in_parts
 
 __all__ = ["GaussianNoise", "add_noise"]

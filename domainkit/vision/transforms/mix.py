@@ -18,12 +18,12 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.gamma import betas
+from domainkit.outputs import room_like
 from domainkit.ragged import Ragged
 from domainkit.soft_labels import mix_labels, soft_labels
 from domainkit.transform import Transform, replace_fields
 from domainkit.vision.transforms._images import FLOATS
 from domainkit.vision.transforms._targets import refuse
-from domainkit.vision.transforms.kernels.outputs import room_like
 from domainkit.vision.transforms.kernels.pool import in_parts
 
 __all__ = ["CutMix", "MixUp", "RandomMixUpCutMix", "cut_mix", "mix_up"]

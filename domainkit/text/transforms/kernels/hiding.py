@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from domainkit.outputs import fresh
+
 if TYPE_CHECKING:
     from domainkit.draws import Draws
 
@@ -49,7 +51,7 @@ def hide_rows(
     """
     from domainkit.text.transforms.kernels._numba_rows import hide
 
-    labels = torch.full(tokens.shape, -100, dtype=torch.int64)
+    labels = torch.from_numpy(fresh(tokens.numel(), "int64")).fill_(-100).view(tokens.shape)
     hide(
         tokens.view(-1).numpy(),
         labels.view(-1).numpy(),

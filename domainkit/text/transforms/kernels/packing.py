@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from domainkit.outputs import fresh
 from domainkit.text.transforms.kernels.best_fit import assign
 from domainkit.text.transforms.kernels.rows import numba_can
 
@@ -42,13 +43,16 @@ class Packing(NamedTuple):
                     [0, 1, 0]])
         """
         total = self.rows * self.length
-        position = torch.zeros(total, dtype=torch.int64, device=device)
-        document = torch.full((total,), -1, dtype=torch.int64, device=device)
-        if numba_can(position):
+        if torch.device(device).type == "cpu" and numba_can(torch.empty(0)):
+            position, document = (torch.from_numpy(fresh(total, "int64")) for _ in range(2))
+            position.zero_()
+            document.fill_(-1)
             from domainkit.text.transforms.kernels._numba_packing import number
 
             number(self.document, self.at, self.size, position.numpy(), document.numpy())
         else:
+            position = torch.zeros(total, dtype=torch.int64, device=device)
+            document = torch.full((total,), -1, dtype=torch.int64, device=device)
             within, piece = self._pieces(device)
             target = torch.from_numpy(self.at).to(device)[piece] + within
             position[target] = within
@@ -91,13 +95,16 @@ def packed(values: torch.Tensor, starts: np.ndarray, plan: Packing, fill: float)
         tensor([[1, 2, 0, 0],
                 [3, 4, 5, 0]])
     """
-    out = values.new_full((plan.rows * plan.length,), fill)
+    count = plan.rows * plan.length
     if numba_can(values):
         from domainkit.text.transforms.kernels._numba_packing import move
 
+        flat = values.contiguous().numpy()
+        out = torch.from_numpy(fresh(count, flat.dtype)).fill_(fill)
         source = starts[plan.document] + plan.begin
-        move(values.contiguous().numpy(), source, plan.size, plan.at, out.numpy())
+        move(flat, source, plan.size, plan.at, out.numpy())
     else:
+        out = values.new_full((count,), fill)
         plan.moved(values, starts, out)
     return out.view(plan.rows, plan.length)
 

@@ -7,11 +7,13 @@ elsewhere, and under ``torch.compile``, a few operations of torch on the flat to
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
 import torch
 
+from domainkit.outputs import fresh
 from domainkit.ragged import Ragged
 
 __all__ = ["dense_rows", "numba_can", "ragged_rows", "real_places"]
@@ -28,8 +30,13 @@ def numba_can(values: torch.Tensor) -> bool:
         values.device.type == "cpu"
         and not torch.compiler.is_compiling()
         and not values.requires_grad
-        and find_spec("numba") is not None
+        and _installed()
     )
+
+
+@cache
+def _installed() -> bool:
+    return find_spec("numba") is not None  # a look at the disk, too slow for each batch
 
 
 def ragged_rows(
@@ -118,9 +125,9 @@ def _moved(
     if values.ndim == 1 and numba_can(values):
         from domainkit.text.transforms.kernels._numba_rows import place
 
-        out = values.new_empty(total)
-        real = torch.empty(total if mask else 0, dtype=torch.bool)
-        flat = out.numpy()
+        flat = fresh(total, values.numpy().dtype)
+        out = torch.from_numpy(flat)
+        real = torch.from_numpy(fresh(total if mask else 0, "bool"))
         edges = (np.array(edge, flat.dtype) for edge in around)
         filler = flat.dtype.type(fill)
         source = values.contiguous().numpy()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from domainkit.outputs import fresh
 from domainkit.ragged import Ragged
-from domainkit.vision.transforms.kernels.outputs import fresh
 from domainkit.vision.transforms.kernels.pool import in_parts
 
 if TYPE_CHECKING:

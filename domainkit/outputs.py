@@ -1,4 +1,4 @@
-"""``fresh``: room for the pictures a kernel writes, taken again once nobody holds it any more.
+"""``fresh``: room for the batches that a kernel writes, taken again once nobody holds it any more.
 
 The system clears every page of new memory when it is first touched, which takes a third of the time
 of a whole colour pass. A training loop drops a batch about when it asks for the next one, so its

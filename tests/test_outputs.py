@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from domainkit.vision.transforms.kernels import outputs
+from domainkit import outputs
 
 COUNT = 1 << 19  # float32 values: above what the memory allocator keeps itself
 
