@@ -93,3 +93,17 @@ def test_the_audio_notebook_plays_and_shows_every_kind() -> None:
     text = "".join(o.text for o in shown if "text" in o)
     assert "alone and in a batch, the same: True" in text
     assert "RandomSpeed" in text  # the plan
+
+
+def test_the_text_notebook_learns_and_searches() -> None:
+    notebook = run("text.ipynb")
+    shown = outputs(notebook)
+    assert not [o for o in shown if o.output_type == "error"]
+    assert not [o.text for o in shown if o.get("name") == "stderr"]
+    data = [o.data for o in shown if "data" in o]
+    assert sum("image/png" in d for d in data) == 3  # packing, losses, cosines
+    text = "".join(o.text for o in shown if "text" in o)
+    assert "alone and in a batch, the same: True" in text
+    first, last = map(float, re.findall(r"guesses: ([\d.]+) at first, ([\d.]+) at last", text)[0])
+    assert last < first - 1.0
+    assert float(re.findall(r"test accuracy ([\d.]+)", text)[0]) > 0.7
