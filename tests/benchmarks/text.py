@@ -4,11 +4,11 @@ Run: ``python tests/benchmarks/text.py`` (``--row pad`` for one row, ``--threads
 are not installed are left out.
 
 All peers work in one process and take turns, round by round, as the speed of a machine changes from
-minute to minute. A turn is as many calls as fill 20 ms, so that short ones find their data in the cache as in
-a loop of their own; behind another's turn a single call of them takes up to six times as long. A
-share is the median over the rounds of domainkit's time by a peer's in the same round: below 1,
-domainkit is quicker. Rows about tokens also give millions of tokens in a second: the median, and
-the best round's.
+minute to minute. A turn is as many calls as fill 20 ms, so that short ones find their data in the
+cache as in a loop of their own; behind another's turn a single call of them takes up to six times
+as long. A share is the median over the rounds of domainkit's time by a peer's in the same round:
+below 1, domainkit is quicker. Rows about tokens also give millions of tokens in a second: the
+median, and the best round's.
 
 The aims, with one thread: strings to ragged ids at least as fast as a backend's best form of
 output; cut, special tokens and pad at least 800 million tokens in a second, with masking 200;
