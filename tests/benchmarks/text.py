@@ -53,15 +53,41 @@ def batch(rows: int, seed: int = 0) -> Ragged:
     return Ragged.from_shapes(ids, lengths)
 
 
+def against_reference(mine: Tokenizer, texts: list[str]) -> Jobs:
+    """A tokenizer, its backend by itself, and ``tokenizers``."""
+    library = Tokenizer.from_json(mine.to_json(), backend="tokenizers")._library
+    mine.encode(texts)
+    jobs: Jobs = {f"domainkit ({mine.backend})": lambda: mine.encode(texts)}
+    raw = getattr(mine._router.engine(), "_tokenizer", None)
+    if mine.backend == "gigatoken":
+        jobs["gigatoken, ragged"] = lambda: raw.encode_batch(texts)
+    jobs["tokenizers, lists"] = lambda: [e.ids for e in library.encode_batch_fast(texts)]
+    return jobs
+
+
 def tokenize(kind: str) -> Jobs:
     texts = reviews()
-    mine = Tokenizer.train(texts, kind=kind, vocab_size=4000)
-    reference = Tokenizer.from_json(mine.to_json(), backend="tokenizers")
-    library = reference._library
-    jobs: Jobs = {
-        f"domainkit ({mine.encode(texts[:1]) and mine.backend})": lambda: mine.encode(texts),
-        "tokenizers, lists": lambda: [e.ids for e in library.encode_batch_fast(texts)],
-    }
+    return against_reference(Tokenizer.train(texts, kind=kind, vocab_size=4000), texts)
+
+
+def sentencepiece() -> Jobs:
+    """Strings to ids by a SentencePiece model (unigram)."""
+    import tempfile
+
+    try:
+        import sentencepiece as library
+    except ImportError:
+        return {}
+    texts = reviews()
+    with tempfile.TemporaryDirectory() as folder:
+        library.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts), model_prefix=f"{folder}/m", vocab_size=3000,
+            minloglevel=2,
+        )  # fmt: skip
+        mine = Tokenizer.from_file(f"{folder}/m.model")
+        raw = library.SentencePieceProcessor(model_file=f"{folder}/m.model")
+    jobs = against_reference(mine, texts)
+    jobs["sentencepiece, lists"] = lambda: raw.encode(texts)
     return jobs
 
 
@@ -189,7 +215,8 @@ def encoder() -> Jobs:
 
 
 ROWS: dict[str, Callable[[], Jobs]] = {
-    row.__name__: row for row in (wordpiece, byte_bpe, unigram, pad, mlm, packing, encoder)
+    row.__name__: row
+    for row in (wordpiece, byte_bpe, unigram, sentencepiece, pad, mlm, packing, encoder)
 }
 TOKENS = {"pad": 1024, "mlm": 1024, "packing": 4096}  # texts
 
