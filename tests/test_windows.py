@@ -88,6 +88,8 @@ def test_texts_become_tokens_once() -> None:
     assert again.fingerprint == tokens.fingerprint
     other = Tokenizer.train(ds["text"], kind="word", vocab_size=30)
     assert dk.tokenize(ds, other).fingerprint != tokens.fingerprint
+    ended = dk.tokenize(ds, tokenizer, special_tokens=False, end=(7, 8))
+    assert ended[3]["tokens"].tolist() == [*expected[3].tolist(), 7, 8]
     # and so a budget of tokens can be kept
     loader = dk.Loader(tokens, dk.Budget(tokens=200), shuffle=True)
     for batch in loader:

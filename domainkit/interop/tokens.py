@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ CHUNK = 1024  # texts that are encoded together
 class TextEncoder(Protocol):
     """What ``domainkit.text.Tokenizer`` is, and anything else that has these two."""
 
-    def encode(self, texts: list[str]) -> Any:
+    def encode(self, texts: list[str], *, special_tokens: bool) -> Any:
         """A ``Ragged`` of items int64 [L_i]."""
 
     def to_json(self) -> str:
@@ -29,7 +30,13 @@ class TextEncoder(Protocol):
 
 
 def tokenize(
-    dataset: Dataset, tokenizer: TextEncoder, *, column: str = "text", into: str = "tokens"
+    dataset: Dataset,
+    tokenizer: TextEncoder,
+    *,
+    column: str = "text",
+    into: str = "tokens",
+    special_tokens: bool = True,
+    end: Sequence[int] = (),
 ) -> Dataset:
     """The dataset with its texts as tokens, of type ``Tokens`` (stored as int32).
 
@@ -42,6 +49,9 @@ def tokenize(
         tokenizer: a ``domainkit.text.Tokenizer``, or anything with its ``encode`` and ``to_json``.
         column: the texts.
         into: the name of the new column, in the place of the texts; other columns stay.
+        special_tokens: whether the tokenizer adds those that it puts around texts ([CLS] ...);
+            False for language modelling.
+        end: ids behind each text, such as (tokenizer.eos_id,): where one ends in a stream.
 
     Raises:
         NotFoundError: no such column.
@@ -76,29 +86,35 @@ def tokenize(
         "tokenizer": hashlib.sha256(tokenizer.to_json().encode()).hexdigest(),
         "column": column,
         "into": into,
+        "special_tokens": special_tokens,
+        "end": [operator.index(i) for i in end],
     }
     return own_dataset(
         facts,
-        lambda: Rows(features, _records(dataset, tokenizer, column, into), len(dataset)),
+        lambda: Rows(features, _records(dataset, tokenizer, facts), len(dataset)),
         name=f"{dataset.name or 'dataset'}, tokens",
     )
 
 
 def _records(
-    dataset: Dataset, tokenizer: TextEncoder, column: str, into: str
+    dataset: Dataset, tokenizer: TextEncoder, facts: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
+    column, into = facts["column"], facts["into"]
+    end = np.array(facts["end"], np.int32)
     for start in range(0, len(dataset), CHUNK):
         rows = [
             dataset.raw(i, checked=True) for i in range(start, min(start + CHUNK, len(dataset)))
         ]
         text = dataset.features[column]
-        ids = tokenizer.encode([text.decode(row[column]) for row in rows])
+        texts = [text.decode(row[column]) for row in rows]
+        ids = tokenizer.encode(texts, special_tokens=facts["special_tokens"])
         values = ids.values.numpy().astype(np.int32)
         ends = ids.host_offsets.tolist()
         for i, row in enumerate(rows):
             new = {name: _value(dataset.features[name], raw) for name, raw in row.items()}
             new.pop(column)
-            yield {into: values[ends[i] : ends[i + 1]], **new}
+            own = values[ends[i] : ends[i + 1]]
+            yield {into: np.concatenate([own, end]) if len(end) else own, **new}
 
 
 def _value(feature: Feature, raw: Any) -> Any:

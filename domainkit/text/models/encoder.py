@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import gelu, relu
@@ -20,7 +21,7 @@ from domainkit.text.models.attention import Bias, Lengths, dense_attention, ragg
 from domainkit.text.models.encoder_config import EncoderConfig
 from domainkit.text.models.relative_positions import relative_buckets
 
-__all__ = ["Encoder", "EncoderLayer", "activation"]
+__all__ = ["Encoder", "EncoderLayer", "activation", "same_form"]
 
 Attend = Callable[[torch.Tensor], torch.Tensor]
 
@@ -38,8 +39,8 @@ class Encoder(nn.Module):
         config: sizes and kinds.
 
     Raises:
-        TransformError: another dtype or shape, an id outside the vocabulary, or a sequence longer
-            than the position table.
+        TransformError: another dtype or shape, a sequence longer than the position table, or, on a
+            CPU, an id outside the vocabulary.
 
     Example:
         >>> config = EncoderConfig(vocab_size=100, hidden_size=16, num_layers=2, num_heads=2,
@@ -110,26 +111,47 @@ class Encoder(nn.Module):
             raise TransformError(
                 f"Encoder takes int64 tokens, a Ragged of items [L_i] or dense [B, L]; got {got}"
             )
-        longest = (
-            int(tokens.host_shapes.max(initial=0))
-            if isinstance(tokens, Ragged)
-            else tokens.shape[1]
-        )
-        if longest > self.config.max_length and (ragged or mask is None):
+        if types is not None and not same_form(types, tokens):
+            raise TransformError("token_type_ids must have the form and sizes of the tokens")
+        real = self._real(tokens, mask)
+        self._check_ids(tokens)
+        if isinstance(tokens, Ragged):
+            longest = int(tokens.host_shapes.max(initial=0))
+        elif real is None or tokens.shape[1] <= self.config.max_length:
+            longest = tokens.shape[1]
+        else:  # only then is it worth to wait for the device
+            longest = int(real.sum(1).max())
+        if longest > self.config.max_length:
             raise TransformError(
                 f"a sequence has {longest} tokens, this encoder takes at most "
                 f"{self.config.max_length}: put Truncate({self.config.max_length}) before it"
             )
-        if types is not None and isinstance(types, Ragged) != ragged:
-            raise TransformError("token_type_ids must have the form of the tokens")
-        if mask is None or ragged:
+        return real
+
+    @staticmethod
+    def _real(tokens: Ragged | torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor | None:
+        if mask is None:
             return None
-        if mask.shape != tokens.shape:  # type: ignore[union-attr]
+        if isinstance(tokens, Ragged):
+            raise TransformError("Ragged tokens have no padding: leave attention_mask out")
+        if mask.shape != tokens.shape:
             raise TransformError(
                 f"attention_mask must be [B, L] as the tokens, got {list(mask.shape)} for "
-                f"{list(tokens.shape)}"  # type: ignore[union-attr]
+                f"{list(tokens.shape)}"
             )
         return mask.to(torch.bool)
+
+    def _check_ids(self, tokens: Ragged | torch.Tensor) -> None:
+        """On a CPU, where it costs nothing; elsewhere the device says so itself."""
+        ids = tokens.values if isinstance(tokens, Ragged) else tokens
+        if ids.device.type != "cpu" or not ids.numel() or torch.compiler.is_compiling():
+            return
+        low, high = (int(x) for x in ids.aminmax())
+        if low < 0 or high >= self.config.vocab_size:
+            raise TransformError(
+                f"this encoder knows ids 0..{self.config.vocab_size - 1}, got {low}..{high}: is it "
+                "another tokenizer's, or are these labels?"
+            )
 
 
 class _Embeddings(nn.Module):
@@ -191,6 +213,22 @@ class EncoderLayer(nn.Module):
         fed = self.down(activation(self.activation, self.up(states)))
         out: torch.Tensor = self.output_norm(states + self.dropout(fed))
         return out
+
+
+def same_form(x: Ragged | torch.Tensor, tokens: Ragged | torch.Tensor) -> bool:
+    """Whether both are ``Ragged`` with the same lengths, or dense with the same shape.
+
+    Example:
+        >>> same_form(torch.zeros(2, 3), torch.zeros(2, 3)), same_form(torch.zeros(2), None)
+        (True, False)
+    """
+    if isinstance(x, Ragged) and isinstance(tokens, Ragged):
+        return bool(x.host_offsets.shape == tokens.host_offsets.shape) and bool(
+            (x.host_offsets == tokens.host_offsets).all()
+        )
+    if isinstance(x, torch.Tensor) and isinstance(tokens, torch.Tensor):
+        return x.shape == tokens.shape
+    return False
 
 
 def activation(name: str, x: torch.Tensor) -> torch.Tensor:

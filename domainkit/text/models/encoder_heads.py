@@ -7,7 +7,7 @@ from torch import nn
 
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.models.encoder import Encoder, activation
+from domainkit.text.models.encoder import Encoder, activation, same_form
 from domainkit.text.models.encoder_config import EncoderConfig
 from domainkit.text.models.pooling import pool
 
@@ -45,18 +45,19 @@ class MaskedLM(nn.Module):
         tokens: Ragged | torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         labels: Ragged | torch.Tensor | None = None,
+        token_type_ids: Ragged | torch.Tensor | None = None,
     ) -> Ragged | torch.Tensor:
-        states = self.encoder(tokens, attention_mask)
+        states = self.encoder(tokens, attention_mask, token_type_ids)
         flat = states.values if isinstance(states, Ragged) else states
         if labels is None:
             logits = self._logits(flat)
             return states.with_values(logits) if isinstance(states, Ragged) else logits
-        wanted = labels.values if isinstance(labels, Ragged) else labels
-        if wanted.shape != flat.shape[:-1]:
+        if not same_form(labels, tokens):
             raise TransformError(
-                f"MaskedLM needs a label for each token, got {list(wanted.shape)} labels for "
-                f"{list(flat.shape[:-1])} tokens"
+                f"MaskedLM needs a label for each token, got labels {_sizes(labels)} for tokens "
+                f"{_sizes(tokens)}"
             )
+        wanted = labels.values if isinstance(labels, Ragged) else labels
         chosen = wanted != -100
         loss: torch.Tensor = nn.functional.cross_entropy(self._logits(flat[chosen]), wanted[chosen])
         return loss
@@ -102,9 +103,12 @@ class SequenceClassifier(nn.Module):
         self.hidden = hidden
 
     def forward(
-        self, tokens: Ragged | torch.Tensor, attention_mask: torch.Tensor | None = None
+        self,
+        tokens: Ragged | torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: Ragged | torch.Tensor | None = None,
     ) -> torch.Tensor:
-        first = pool(self.encoder(tokens, attention_mask), "cls", attention_mask)
+        first = pool(self.encoder(tokens, attention_mask, token_type_ids), "cls", attention_mask)
         if self.dense is not None:
             first = self.dense(self.dropout(first))
             first = first.tanh() if self.hidden == "tanh" else first.relu()
@@ -129,9 +133,16 @@ class TokenClassifier(nn.Module):
         self.classifier = nn.Linear(config.hidden_size, num_classes)
 
     def forward(
-        self, tokens: Ragged | torch.Tensor, attention_mask: torch.Tensor | None = None
+        self,
+        tokens: Ragged | torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: Ragged | torch.Tensor | None = None,
     ) -> Ragged | torch.Tensor:
-        states = self.encoder(tokens, attention_mask)
+        states = self.encoder(tokens, attention_mask, token_type_ids)
         flat = states.values if isinstance(states, Ragged) else states
         logits: torch.Tensor = self.classifier(self.dropout(flat))
         return states.with_values(logits) if isinstance(states, Ragged) else logits
+
+
+def _sizes(x: Ragged | torch.Tensor) -> str:
+    return repr(x) if isinstance(x, Ragged) else str(list(x.shape))

@@ -211,7 +211,14 @@ def _ragged(tokens: Ragged | torch.Tensor, mask: torch.Tensor | None) -> Ragged:
     if mask is None:
         mask = torch.ones_like(tokens)
     inside = mask.bool()
-    if len(tokens) and bool((inside.byte().diff(dim=1) != 0).sum(1).gt(2).any()):
+    place = torch.arange(inside.shape[1], device=inside.device)
+    first = torch.where(inside, place, inside.shape[1]).amin(1) if inside.numel() else None
+    last = torch.where(inside, place, -1).amax(1) if inside.numel() else None
+    if (
+        first is not None
+        and last is not None
+        and bool(((last - first + 1).clamp(min=0) != inside.sum(1)).any())
+    ):
         raise TransformError("generate: attention_mask has holes between tokens")
     return Ragged.from_shapes(tokens[inside], inside.sum(1).cpu().numpy())
 

@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from domainkit.errors import DomainkitError
+from domainkit.errors import DomainkitError, TransformError
 from domainkit.ragged import Ragged
 from domainkit.text.models.encoder import Encoder
 from domainkit.text.models.encoder_config import EncoderConfig
 from domainkit.text.models.pooling import POOLINGS, pool
 
 __all__ = ["SentenceEncoder"]
+
+FIELDS = ("tokens", "attention_mask", "token_type_ids")  # of a batch, as forward takes them
 
 
 class SentenceEncoder(nn.Module):
@@ -52,9 +54,13 @@ class SentenceEncoder(nn.Module):
         self.recipe: Callable[[Any], Any] | None = None  # set by load_model
 
     def forward(
-        self, tokens: Ragged | torch.Tensor, attention_mask: torch.Tensor | None = None
+        self,
+        tokens: Ragged | torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: Ragged | torch.Tensor | None = None,
     ) -> torch.Tensor:
-        vectors = pool(self.encoder(tokens, attention_mask), self.pooling, attention_mask)
+        states = self.encoder(tokens, attention_mask, token_type_ids)
+        vectors = pool(states, self.pooling, attention_mask)
         return nn.functional.normalize(vectors, dim=1) if self.normalize else vectors
 
     @torch.inference_mode()
@@ -77,6 +83,9 @@ class SentenceEncoder(nn.Module):
                 "encode() needs the recipe that turns texts into tokens: take the model from "
                 "load_model, or set model.recipe to a pipeline that begins with Tokenize"
             )
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            got = "a str: put it into a list" if isinstance(texts, str) else "other things"
+            raise TransformError(f"encode takes a list of str, got {got}")
         device = next(self.parameters()).device
         size = next(self.parameters()).new_zeros(0, self.encoder.config.hidden_size)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -86,8 +95,9 @@ class SentenceEncoder(nn.Module):
             parts = []
             for start in range(0, len(order), batch_size):
                 batch = [texts[i] for i in order[start : start + batch_size]]
-                tokens = self.recipe({"text": batch})["tokens"]
-                parts.append(self(tokens.to(device)))
+                ready = self.recipe({"text": batch})
+                fields = (ready.get(name) for name in FIELDS)
+                parts.append(self(*(x if x is None else x.to(device) for x in fields)))
         finally:
             self.train(training)
         vectors = torch.cat(parts) if parts else size

@@ -8,7 +8,7 @@ from typing import Any
 
 from domainkit.errors import NotFoundError, nearest
 
-__all__ = ["fetch_named", "known_names"]
+__all__ = ["as_known", "fetch_named", "known_names"]
 
 
 def known_names() -> dict[str, dict[str, Any]]:
@@ -21,6 +21,20 @@ def known_names() -> dict[str, dict[str, Any]]:
     return tomllib.loads((Path(__file__).parent / "names.toml").read_text(encoding="utf-8"))
 
 
+def as_known(name: str) -> str | None:
+    """The name under which ``names.toml`` has a tokenizer: its own, or "owner/name" of the hub.
+
+    Example:
+        >>> as_known("google-bert/bert-base-uncased"), as_known("somebody/bert-base-uncased")
+        ('bert-base-uncased', None)
+    """
+    known = known_names()
+    if name in known:
+        return name
+    hub = f"https://huggingface.co/{name}/resolve/"
+    return next((key for key, facts in known.items() if facts["url"].startswith(hub)), None)
+
+
 def fetch_named(name: str) -> tuple[Path, dict[str, Any]]:
     """The file of a name, through the cache, and the arguments of ``from_file`` for it.
 
@@ -29,7 +43,7 @@ def fetch_named(name: str) -> tuple[Path, dict[str, Any]]:
         FetchError: the file could not be fetched.
     """
     known = known_names()
-    facts = known.get(name) or known.get(name.rpartition("/")[2].lower())  # "owner/name" too
+    facts = known.get(as_known(name) or name)
     if facts is None:
         raise NotFoundError(
             f"There is no tokenizer called {name!r}. {nearest(name, known)} Others come by "

@@ -13,17 +13,20 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.text.transforms.checks import (
+    beside_tokens,
     check_ids,
     check_tokens,
     row_ends,
     same_sizes,
+    unpadded,
 )
 from domainkit.text.transforms.kernels.rows import ragged_rows
 from domainkit.transform import Transform, replace_fields
 
 __all__ = ["AddSpecialTokens"]
 
-AROUND = {"attention_mask": True, "labels": -100, "word_ids": -1}  # what the new tokens have there
+# what the new tokens have in the fields beside them
+AROUND = {"labels": -100, "token_type_ids": 0, "word_ids": -1, "permutation": -1}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class AddSpecialTokens(Transform):
     items [len(begin) + L_i + len(end)], or dense. A batch with ``pair_tokens``, the second
     sequences, loses that field: ``tokens`` become begin + first + between + second + end, and
     ``token_type_ids`` (int64, as long) tell the two apart: 0 up to and with the first half of
-    ``between`` (rounded up), 1 behind it. ``labels`` of single sequences grow with -100.
+    ``between`` (rounded up), 1 behind it. ``labels`` of single sequences grow with -100, and
+    ``token_type_ids`` and ``word_ids`` along. Dense tokens with an ``attention_mask`` lose their
+    padding: they become a ``Ragged``, and the mask goes.
 
     Args:
         begin: ids before each sequence.
@@ -44,7 +49,7 @@ class AddSpecialTokens(Transform):
 
     Raises:
         TransformError: ids that are no whole numbers of at least 0; another dtype or shape; pairs
-            with ``labels`` of the first sequence, which nothing can be put beside.
+            with ``labels`` of the first sequence, which nothing can be put beside; packed rows.
 
     Example:
         >>> batch = {
@@ -75,8 +80,13 @@ class AddSpecialTokens(Transform):
         return self._around(x, self.begin, self.end)
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
+        check_tokens(self, batch[self.field])
+        batch = unpadded(batch)
         x = batch[self.field]
-        check_tokens(self, x)
+        if packed := [n for n in ("position_ids", "document_ids") if n in beside_tokens(batch)]:
+            raise TransformError(
+                f"AddSpecialTokens: the batch has {' and '.join(packed)}: put it before Pack"
+            )
         if "pair_tokens" in batch:
             return self._joined(batch)
         fields = {self.field: self._around(x, self.begin, self.end)}
@@ -84,13 +94,15 @@ class AddSpecialTokens(Transform):
             if name in batch and same_sizes(batch[name], x):
                 edges = ([value] * len(ids) for ids in (self.begin, self.end))
                 fields[name] = self._around(batch[name], *edges)
-        if self.type_ids:
+        if self.type_ids and "token_type_ids" not in fields:
             fields["token_type_ids"] = _zeros(fields[self.field])
         return replace_fields(batch, fields)
 
     def _around(self, x: Any, begin: Any, end: Any) -> Any:
         rows = ragged_rows(*row_ends(x), begin, end)
-        return rows if isinstance(x, Ragged) else rows.values.view(len(x), -1)
+        if isinstance(x, Ragged):
+            return rows
+        return rows.values.view(len(x), x.shape[1] + len(begin) + len(end))
 
     def _joined(self, batch: Mapping[str, Any]) -> Any:
         first, second = batch[self.field], batch["pair_tokens"]
@@ -116,9 +128,10 @@ class AddSpecialTokens(Transform):
             self.field: _interleaved(one, two, one.values, two.values),
             "token_type_ids": _interleaved(one, two, *kinds),
         }
-        rest = {k: v for k, v in batch.items() if k not in ("pair_tokens", "attention_mask")}
+        # what else belonged to the tokens of the first has no values for the second
+        gone = {"pair_tokens", *beside_tokens(batch)} - fields.keys()
         new = replace_fields(batch, fields)
-        for name in new.keys() - rest.keys() - fields.keys():
+        for name in gone:
             del new[name]
         return new
 

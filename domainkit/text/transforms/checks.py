@@ -10,18 +10,21 @@ import torch
 
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.transform import replace_fields
 
 __all__ = [
     "BESIDE",
     "IGNORED",
     "beside_tokens",
     "check_ids",
+    "check_mask",
     "check_probability",
     "check_side",
     "check_tokens",
     "row_ends",
     "same_sizes",
     "token_offsets",
+    "unpadded",
 ]
 
 IGNORED = -100  # the label that torch.nn.functional.cross_entropy leaves out
@@ -33,6 +36,7 @@ BESIDE: dict[str, float] = {
     "position_ids": 0,
     "document_ids": -1,
     "word_ids": -1,
+    "permutation": -1,
 }
 
 
@@ -100,6 +104,34 @@ def beside_tokens(batch: Mapping[str, Any]) -> dict[str, tuple[Any, float]]:
         for name, filler in BESIDE.items()
         if name in batch and same_sizes(batch[name], tokens)
     }
+
+
+def unpadded(batch: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The batch with dense tokens that have an ``attention_mask`` as ``Ragged`` ones without it.
+
+    The fields of the tokens go with them. Other batches stay as they are.
+    """
+    tokens, mask = batch["tokens"], batch.get("attention_mask")
+    if not isinstance(tokens, torch.Tensor) or mask is None:
+        return batch
+    real = check_mask(mask, tokens)
+    lengths = real.sum(1).cpu().numpy()
+    names = ["tokens", *(name for name in beside_tokens(batch) if name != "attention_mask")]
+    new = replace_fields(
+        batch, {name: Ragged.from_shapes(batch[name][real], lengths) for name in names}
+    )
+    del new["attention_mask"]
+    return new
+
+
+def check_mask(mask: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """``attention_mask`` as bool [B, L]; TransformError unless it has the tokens' shape."""
+    if not isinstance(mask, torch.Tensor) or mask.shape != tokens.shape:
+        got = list(mask.shape) if isinstance(mask, torch.Tensor) else repr(mask)
+        raise TransformError(
+            f"attention_mask must be [B, L] as the tokens, got {got} for {list(tokens.shape)}"
+        )
+    return mask.to(torch.bool)
 
 
 def token_offsets(x: torch.Tensor | Ragged) -> torch.Tensor:

@@ -14,6 +14,9 @@ from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.text.transforms.checks import (
     IGNORED,
+    check_ids,
+    check_mask,
+    check_probability,
     check_tokens,
     row_ends,
     same_sizes,
@@ -56,8 +59,8 @@ class MaskTokens(Transform):
         mask_share: the part of the chosen tokens that become ``mask_id``.
         random_share: the part of them that become a random token; the rest stays.
         unit: what is chosen: "token", "word" (the batch needs ``word_ids``: int64, one per token,
-            counted from 0 in each sample, -1 for special tokens; ``Tokenize(word_ids=True)`` gives
-            them) or "span".
+            equal for neighbours of one word, -1 for special tokens; ``Tokenize(word_ids=True)``
+            gives them) or "span".
         span_length: tokens of a span in the mean.
 
     Raises:
@@ -85,7 +88,14 @@ class MaskTokens(Transform):
     planner: ClassVar[str | None] = "domainkit.text.transforms._planner"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "special_ids", tuple(self.special_ids))
+        if not isinstance(self.mask_id, int):
+            raise TransformError(
+                f"MaskTokens needs mask_id, the id of the token that hides others, got "
+                f"{self.mask_id!r}: does this tokenizer have one?"
+            )
+        special = check_ids(self, "special_ids", self.special_ids) if self.special_ids else ()
+        object.__setattr__(self, "special_ids", special)
+        check_probability(self, "p", self.p)
         if self.unit not in UNITS or not self.span_length >= 1.0:
             raise TransformError(
                 f"MaskTokens needs unit {', '.join(map(repr, UNITS))} and span_length of 1 or "
@@ -113,23 +123,28 @@ class MaskTokens(Transform):
 
     def apply(self, x: Any, draws: Draws) -> tuple[Any, Any]:
         check_tokens(self, x)
-        return self._masked(x, draws, None, None)
+        return self._masked(x, draws, None, (None, None))
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
         x, real = batch[self.field], batch.get("attention_mask")
         check_tokens(self, x)
         if isinstance(x, Ragged):
             real = None  # nothing is padded
-        tokens, labels = self._masked(x, draws, real, batch.get("word_ids"))
+        elif real is not None:
+            real = check_mask(real, x)
+        beside = (batch.get("word_ids"), batch.get("document_ids"))
+        tokens, labels = self._masked(x, draws, real, beside)
         return replace_fields(batch, {self.field: tokens, "labels": labels})
 
-    def _masked(self, x: Any, draws: Draws, real: torch.Tensor | None, words: Any) -> Any:
+    def _masked(
+        self, x: Any, draws: Draws, real: torch.Tensor | None, beside: tuple[Any, Any]
+    ) -> Any:
         ids, firsts, lengths = row_ends(x)
         if self.unit == "token" and real is None and numba_can(ids):
             tokens = ids.contiguous().clone()
             labels = self.hide(tokens, firsts, lengths, draws)
         else:
-            tokens, labels = self._masked_by_torch(x, ids, draws, real, words)
+            tokens, labels = self._masked_by_torch(x, ids, draws, real, beside)
         if isinstance(x, Ragged):
             return x.with_values(tokens), x.with_values(labels)
         return tokens.view_as(x), labels.view_as(x)
@@ -151,7 +166,12 @@ class MaskTokens(Transform):
         )
 
     def _masked_by_torch(
-        self, x: Any, ids: torch.Tensor, draws: Draws, real: torch.Tensor | None, words: Any
+        self,
+        x: Any,
+        ids: torch.Tensor,
+        draws: Draws,
+        real: torch.Tensor | None,
+        beside: tuple[Any, Any],
     ) -> tuple[torch.Tensor, torch.Tensor]:
         offsets = token_offsets(x)
         allowed = torch.ones_like(ids, dtype=torch.bool)
@@ -165,7 +185,9 @@ class MaskTokens(Transform):
         else:
             # given that a word is chosen, p times another uniform number is as chance above
             chance = draws.uniform_ragged(offsets, start=DECIDE) * self.p
-            chosen = allowed & self._chosen(x, offsets, draws, words)
+            in_spans = self.unit == "span"
+            found = self._in_spans(x, draws, real) if in_spans else self._in_words(x, draws, beside)
+            chosen = allowed & found
         hidden = chosen & (chance < self.p * self.mask_share)
         swapped = chosen & ~hidden & (chance < self.p * (self.mask_share + self.random_share))
         tokens = ids.masked_fill(hidden, self.mask_id)
@@ -174,22 +196,37 @@ class MaskTokens(Transform):
             tokens = torch.where(swapped, other.to(ids.dtype), tokens)
         return tokens, ids.to(torch.int64).masked_fill(~chosen, IGNORED)
 
-    def _chosen(self, x: Any, offsets: torch.Tensor, draws: Draws, words: Any) -> torch.Tensor:
-        """bool [N]: the tokens of the chosen words or spans."""
-        _, _, lengths = row_ends(x)
-        if self.unit == "span":
-            args = (self.p, self.span_length, draws, x.device)
-            return random_spans(lengths, *args, tail=True).hidden
+    def _in_words(self, x: Any, draws: Draws, beside: tuple[Any, Any]) -> torch.Tensor:
+        """bool [N]: the tokens of the chosen words."""
+        words, documents = beside
+        offsets = token_offsets(x)
         if words is None or not same_sizes(words, x):
             raise TransformError(
                 "MaskTokens(unit='word') needs the field word_ids, one per token: take "
                 "Tokenize(..., word_ids=True), or unit='token'"
             )
-        word = words.values if isinstance(words, Ragged) else words.reshape(-1)
-        # a word's number is that of the place its own number names
-        first = torch.repeat_interleave(offsets[:-1], offsets.diff(), output_size=len(word))
-        of_word = draws.uniform_ragged(offsets)[first + word.clamp(min=0)]
-        return (word >= 0) & (of_word < self.p)
+        word = row_ends(words)[0]
+        begins = torch.ones_like(word, dtype=torch.bool)
+        begins[1:] = word[1:] != word[:-1]
+        if documents is not None and same_sizes(documents, x):
+            begins[1:] |= row_ends(documents)[0].diff() != 0
+        some = offsets[:-1][offsets.diff() > 0]
+        begins[some] = True
+        # all tokens of a word take the number of its first
+        place = torch.arange(len(word), device=word.device)
+        first = torch.where(begins, place, 0).cummax(0).values
+        return (word >= 0) & (draws.uniform_ragged(offsets)[first] < self.p)
+
+    def _in_spans(self, x: Any, draws: Draws, real: torch.Tensor | None) -> torch.Tensor:
+        """bool [N]: the tokens of the chosen spans."""
+        _, _, lengths = row_ends(x)
+        args = (self.p, self.span_length, draws, x.device)
+        if real is None:
+            return random_spans(lengths, *args, tail=True).hidden
+        inside = real.to(torch.bool)
+        chosen = torch.zeros_like(inside)
+        chosen[inside] = random_spans(inside.sum(1).cpu().numpy(), *args, tail=True).hidden
+        return chosen.reshape(-1)
 
     def _random_ids(self, unit: torch.Tensor) -> torch.Tensor:
         """Uniform over the ids that are not special: draw a rank, step over each special id."""

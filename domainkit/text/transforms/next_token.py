@@ -10,7 +10,7 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
-from domainkit.text.transforms.checks import IGNORED, check_tokens, row_ends
+from domainkit.text.transforms.checks import IGNORED, check_mask, check_tokens, row_ends
 from domainkit.transform import Transform, replace_fields
 
 __all__ = ["NextToken"]
@@ -46,10 +46,11 @@ class NextToken(Transform):
         x, real = batch[self.field], batch.get("attention_mask")
         check_tokens(self, x)
         labels = self._labels(x)
-        if isinstance(labels, torch.Tensor) and real is not None:
+        if isinstance(x, torch.Tensor) and isinstance(labels, torch.Tensor) and real is not None:
+            real = check_mask(real, x)
             follows = torch.zeros_like(real, dtype=torch.bool)
-            follows[:, :-1] = real[:, 1:].to(torch.bool)
-            labels = labels.masked_fill(~(follows & real.to(torch.bool)), IGNORED)
+            follows[:, :-1] = real[:, 1:]
+            labels = labels.masked_fill(~(follows & real), IGNORED)
         return replace_fields(batch, {"labels": labels})
 
     def _labels(self, x: torch.Tensor | Ragged) -> torch.Tensor | Ragged:

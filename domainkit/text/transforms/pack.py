@@ -16,6 +16,7 @@ from domainkit.text.transforms.checks import (
     check_ids,
     check_tokens,
     row_ends,
+    unpadded,
 )
 from domainkit.text.transforms.kernels.packing import Packing, packed, plan_rows
 from domainkit.transform import Transform, replace_fields
@@ -34,7 +35,9 @@ class Pack(Transform):
     Only those longer than a row are cut, into pieces of ``length``. "concat" puts one behind the
     other and cuts the stream into rows, so that only the last has padding.
 
-    Input: a batch with ``tokens``, int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L].
+    Input: a batch with ``tokens``, int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L], of
+    which padding that an ``attention_mask`` shows is left out. Random steps go before this one:
+    behind it there are rows, and no samples that draws belong to.
     It gets R rows, where R follows from the lengths:
 
         tokens          the input's dtype [R, length], filled up with ``value``
@@ -89,8 +92,9 @@ class Pack(Transform):
         return packed(values, starts, self._plan(x), self.value)
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
+        check_tokens(self, batch[self.field])
+        batch = unpadded(batch)
         x = batch[self.field]
-        check_tokens(self, x)
         plan = self._plan(x)
         values, starts, _ = row_ends(x)
         fields: dict[str, Any] = {self.field: packed(values, starts, plan, self.value)}

@@ -13,7 +13,9 @@ from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.text.transforms.checks import (
+    IGNORED,
     beside_tokens,
+    check_ids,
     check_side,
     check_tokens,
     row_ends,
@@ -30,8 +32,9 @@ class Pad(Transform):
 
     Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]. Output: dense [B, L'] of the
     same dtype. A batch also gets ``attention_mask``, bool [B, L'], true where a token was, and its
-    ``labels``, where it has some per token, are filled up with -100. Applied to bare tokens it
-    gives the tensor alone.
+    ``labels`` are filled up with -100: to L' where there is one per token, else (T5's, a sequence
+    of its own) to ``size`` or the longest of them. Applied to bare tokens it gives the tensor
+    alone.
 
     Args:
         value: what fills up, the id of the padding token.
@@ -62,6 +65,7 @@ class Pad(Transform):
     planner: ClassVar[str | None] = "domainkit.text.transforms._planner"
 
     def __post_init__(self) -> None:
+        check_ids(self, "value", self.value)
         if self.multiple_of < 1:
             raise TransformError(f"Pad needs multiple_of of 1 or more, got {self.multiple_of}")
         if self.size is not None and (self.size < 1 or self.size % self.multiple_of):
@@ -83,6 +87,13 @@ class Pad(Transform):
             name: self._fill(x, filler, length)
             for name, (x, filler) in beside_tokens(batch).items()
         }
+        labels = batch.get("labels")
+        if isinstance(labels, Ragged) and "labels" not in fields and labels.item_ndim == 1:
+            # those of another sequence, as T5's: padded to the longest of them
+            own = int(labels.host_shapes.max(initial=0))
+            fits = self.size is not None and own <= self.size
+            own = int(self.size or 0) if fits else -(-own // self.multiple_of) * self.multiple_of
+            fields["labels"] = self._rows(labels, IGNORED, own, mask=False)[0]
         wanted = "attention_mask" not in fields
         if isinstance(tokens, Ragged):
             padded, mask = self._rows(tokens, self.value, length, mask=wanted)

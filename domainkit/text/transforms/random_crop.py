@@ -11,7 +11,7 @@ import numpy as np
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.transforms.checks import beside_tokens, check_tokens, row_ends
+from domainkit.text.transforms.checks import beside_tokens, check_tokens, row_ends, unpadded
 from domainkit.text.transforms.kernels.rows import ragged_rows
 from domainkit.transform import Transform, replace_fields
 
@@ -55,6 +55,7 @@ class RandomCrop(Transform):
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
         check_tokens(self, batch[self.field])
+        batch = unpadded(batch)
         fields = {self.field: batch[self.field]}
         fields |= {name: x for name, (x, _) in beside_tokens(batch).items()}
         return replace_fields(batch, {name: self._cut(x, draws) for name, x in fields.items()})
@@ -65,4 +66,6 @@ class RandomCrop(Transform):
         unit = draws.uniform(1)[:, 0].cpu().numpy().astype(np.float64)
         first = np.floor(unit * (lengths - kept + 1)).astype(np.int64)
         rows = ragged_rows(values, starts + first, kept)
-        return rows if isinstance(x, Ragged) else rows.values.view(len(x), -1)
+        if isinstance(x, Ragged):
+            return rows
+        return rows.values.view(len(x), min(self.length, x.shape[1]))

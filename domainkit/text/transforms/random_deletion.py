@@ -17,6 +17,7 @@ from domainkit.text.transforms.checks import (
     check_tokens,
     row_ends,
     token_offsets,
+    unpadded,
 )
 from domainkit.transform import Transform, replace_fields
 
@@ -30,9 +31,9 @@ class RandomDeletion(Transform):
     Method: word dropout of "easy data augmentation" (Wei and Zou, EMNLP 2019). The token that stays
     where all would go is the one with the largest number drawn.
 
-    Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L] without padding. Output: a
-    ``Ragged``. In a batch ``labels`` and the other fields of the tokens lose the same places. On a
-    GPU it waits once for the new lengths.
+    Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]; padding that an
+    ``attention_mask`` shows goes first. Output: a ``Ragged``. In a batch ``labels`` and the other
+    fields of the tokens lose the same places. On a GPU it waits once for the new lengths.
 
     Args:
         p: how probable it is that a token goes, in [0, 1].
@@ -63,8 +64,9 @@ class RandomDeletion(Transform):
         return self._kept(x, keep, lengths)
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
+        check_tokens(self, batch[self.field])
+        batch = unpadded(batch)
         x = batch[self.field]
-        check_tokens(self, x)
         keep, lengths = self._keep(x, draws)
         fields = {self.field: x} | {name: y for name, (y, _) in beside_tokens(batch).items()}
         return replace_fields(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,8 +11,8 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.transforms.checks import check_tokens, row_ends
-from domainkit.transform import Transform
+from domainkit.text.transforms.checks import beside_tokens, check_tokens, row_ends, unpadded
+from domainkit.transform import Transform, replace_fields
 
 __all__ = ["RandomSwap"]
 
@@ -23,8 +24,9 @@ class RandomSwap(Transform):
     Method: random swap of "easy data augmentation" (Wei and Zou, EMNLP 2019). The two places are
     drawn on their own, so they may be one.
 
-    Input and output: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L] without padding
-    and special tokens. Labels per token do not move along: swap before you make them.
+    Input and output: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L] without special
+    tokens; with an ``attention_mask`` dense tokens lose their padding. ``labels`` and the other
+    fields of the tokens move along.
 
     Args:
         swaps: how many pairs, at least 1.
@@ -49,6 +51,18 @@ class RandomSwap(Transform):
 
     def apply(self, x: Any, draws: Draws) -> Any:
         check_tokens(self, x)
+        return _taken(x, self._order(x, draws))
+
+    def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
+        check_tokens(self, batch[self.field])
+        batch = unpadded(batch)
+        x = batch[self.field]
+        order = self._order(x, draws)
+        fields = {self.field: x} | {name: y for name, (y, _) in beside_tokens(batch).items()}
+        return replace_fields(batch, {name: _taken(y, order) for name, y in fields.items()})
+
+    def _order(self, x: Any, draws: Draws) -> torch.Tensor:
+        """int64 [N]: which token comes to each place."""
         values, starts, lengths = row_ends(x)
         some = lengths > 0
         first = torch.from_numpy(starts[some]).to(values.device)
@@ -56,8 +70,13 @@ class RandomSwap(Transform):
         unit = draws.uniform(2 * self.swaps, device=values.device).to(torch.float64)
         unit = unit[torch.from_numpy(some).to(values.device)]
         place = first[:, None] + (unit * count[:, None]).to(torch.int64)
-        out = values.clone()
+        order = torch.arange(len(values), device=values.device)
         for i in range(self.swaps):
             a, b = place[:, 2 * i], place[:, 2 * i + 1]
-            out[a], out[b] = out[b], out[a]
-        return x.with_values(out) if isinstance(x, Ragged) else out.view_as(x)
+            order[a], order[b] = order[b], order[a]
+        return order
+
+
+def _taken(x: Any, order: torch.Tensor) -> Any:
+    values = row_ends(x)[0][order]
+    return x.with_values(values) if isinstance(x, Ragged) else values.view_as(x)

@@ -12,7 +12,12 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.transforms.checks import check_tokens, row_ends
+from domainkit.text.transforms.checks import (
+    beside_tokens,
+    check_tokens,
+    row_ends,
+    unpadded,
+)
 from domainkit.text.transforms.kernels.rows import ragged_rows
 from domainkit.text.transforms.kernels.segments import Spans, compact, random_spans
 from domainkit.transform import Transform, replace_fields
@@ -31,7 +36,8 @@ class SpanCorruption(Transform):
     Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L], without special tokens. A
     batch gets new ``tokens`` and ``labels``, each a ``Ragged`` of int64; other fields of the tokens
     (``attention_mask``) are dropped. Applied to bare tokens it gives both. Sequences of less than
-    two tokens stay whole, with ``eos_id`` alone as labels.
+    two tokens stay whole, with ``eos_id`` alone as labels. Padding that an ``attention_mask`` shows
+    is left out. The labels have lengths of their own: cut before this step, and pad behind it.
 
     Args:
         first_sentinel: the id of the first sentinel; the next ones count down from it (t5-small:
@@ -86,10 +92,12 @@ class SpanCorruption(Transform):
         return self._inputs(values, lengths, spans), self._labels(values, spans)
 
     def apply_batch(self, batch: Mapping[str, Any], draws: Draws) -> Any:
+        check_tokens(self, batch[self.field])
+        batch = unpadded(batch)
         tokens, labels = self.apply(batch[self.field], draws)
         new = replace_fields(batch, {self.field: tokens, "labels": labels})
-        for name in ("attention_mask", "token_type_ids", "word_ids"):
-            new.pop(name, None)
+        for name in beside_tokens(batch).keys() - {"labels"}:  # their places are gone
+            del new[name]
         return new
 
     def _inputs(self, values: torch.Tensor, lengths: np.ndarray, spans: Spans) -> Ragged:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Tokenize"]
 
+BESIDE = {".json", ".txt", ".model", ".spm", ".tiktoken"}  # of a folder
+BESIDES = {"merges.txt", "tokenizer_config.json"}  # of a file
+
 
 @dataclass(frozen=True)
 class Tokenize(Transform):
@@ -74,7 +77,9 @@ class Tokenize(Transform):
                 f"{type(self.tokenizer).__name__}"
             )
         object.__setattr__(self, "tokenizer", os.fspath(self.tokenizer))
-        if self.max_length is not None and self.max_length < 1:
+        if self.max_length is not None and (
+            not isinstance(self.max_length, int) or self.max_length < 1
+        ):
             raise TransformError(f"Tokenize needs max_length of 1 or more, got {self.max_length}")
         if not Path(self.tokenizer).exists() and not _is_name(self.tokenizer):
             raise TransformError(
@@ -83,6 +88,11 @@ class Tokenize(Transform):
             )
 
     def apply(self, x: Sequence[str], draws: Draws) -> Ragged:
+        if self.pair is not None:
+            raise TransformError(
+                f"Tokenize(pair={self.pair!r}) needs a batch with both texts, got a list: give it "
+                f"{{'text': ..., {self.pair!r}: ...}}"
+            )
         return self._ready(x).encode(
             list(x), special_tokens=self.special_tokens, max_length=self.max_length
         )
@@ -123,27 +133,41 @@ class Tokenize(Transform):
 
 
 def _is_name(name: str) -> bool:
-    from domainkit.text.tokenizers.names import known_names
+    from domainkit.text.tokenizers.names import as_known
 
-    known = known_names()
-    return name in known or name.rpartition("/")[2].lower() in known
+    return as_known(name) is not None
 
 
 def _load(path: str) -> Tokenizer:
     if not os.path.exists(path) and _is_name(path):
-        return _load_once(path, -1, -1)
+        return _load_once(path, ())
     try:
-        stamp = os.stat(path)
+        return _load_once(path, _stamp(Path(path)))  # rewritten files are loaded again
     except OSError as error:
         raise TransformError(f"Tokenize: {path!r} cannot be read: {error.strerror}") from error
-    return _load_once(path, stamp.st_mtime_ns, stamp.st_size)  # a rewritten file is loaded again
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of the file and of those beside it that it may be read with."""
+    folder = path if path.is_dir() else path.parent
+    names = {path.name} if path.is_file() else set()
+    names |= {p.name for p in folder.iterdir() if p.suffix in BESIDE} if path.is_dir() else BESIDES
+    stamps = []
+    for file in sorted(folder / name for name in names):
+        if file == path or file.is_file():
+            stat = file.stat()
+            stamps.append((file.name, stat.st_mtime_ns, stat.st_size))
+    if path.is_file() or path.is_dir():
+        return tuple(stamps)
+    path.stat()  # says that it is not there
+    return ()
 
 
 @lru_cache(maxsize=16)
-def _load_once(path: str, changed: int, size: int) -> Tokenizer:
+def _load_once(path: str, stamp: tuple[tuple[str, int, int], ...]) -> Tokenizer:
     from domainkit.text.tokenizers import Tokenizer
 
-    if size < 0:
+    if not stamp and not os.path.exists(path):
         return Tokenizer.from_name(path)
     try:
         return Tokenizer.from_file(path)

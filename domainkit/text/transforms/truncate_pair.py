@@ -11,7 +11,12 @@ import numpy as np
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
-from domainkit.text.transforms.checks import check_side, check_tokens, row_ends
+from domainkit.text.transforms.checks import (
+    beside_tokens,
+    check_side,
+    check_tokens,
+    row_ends,
+)
 from domainkit.text.transforms.kernels.rows import ragged_rows
 from domainkit.transform import Transform, replace_fields
 
@@ -89,7 +94,10 @@ class TruncatePair(Transform):
             )
         kept = pair_lengths(flat[0][2], flat[1][2], self.max_length, self.strategy)
         cut = [self._cut(*rows, n) for rows, n in zip(flat, kept, strict=True)]
-        return replace_fields(batch, {self.field: cut[0], "pair_tokens": cut[1]})
+        fields = {self.field: cut[0], "pair_tokens": cut[1]}
+        for name, (x, _) in beside_tokens(batch).items():  # of the first sequences
+            fields[name] = self._cut(row_ends(x)[0], *flat[0][1:], kept[0])
+        return replace_fields(batch, fields)
 
     def _cut(
         self, values: Any, starts: np.ndarray, lengths: np.ndarray, kept: np.ndarray

@@ -207,3 +207,39 @@ def test_wrong_masks_and_configs() -> None:
         EncoderConfig(num_heads=7)
     with pytest.raises(DomainkitError, match="activation must be gelu"):
         EncoderConfig(activation="swish")
+
+
+def test_heads_tell_segments_apart() -> None:
+    theirs = encoder("bert", "ForSequenceClassification", num_labels=3)
+    ours = SequenceClassifier(EncoderConfig.from_dict(theirs.config.to_dict()), 3).eval()
+    state = theirs.state_dict()
+    ours.encoder.load_state_dict(encoder_state(state))
+    assert ours.dense is not None
+    for mine, name in ((ours.dense, "bert.pooler.dense"), (ours.classifier, "classifier")):
+        mine.weight.data, mine.bias.data = state[f"{name}.weight"], state[f"{name}.bias"]
+    ids = batch_of((8, 8)).dense()
+    types = (torch.arange(8) > 3).long().expand(2, 8)
+    with torch.no_grad():
+        expected = theirs(input_ids=ids, token_type_ids=types).logits
+        torch.testing.assert_close(ours(ids, None, types), expected, atol=1e-5, rtol=1e-5)
+    for head in (MaskedLM(CONFIG), TokenClassifier(CONFIG, 2)):
+        head.eval()
+        assert not torch.equal(head(ids, None, token_type_ids=types), head(ids))
+
+
+def test_what_does_not_belong_together() -> None:
+    a, b = (Ragged.from_shapes(torch.arange(5, 8), sizes) for sizes in ([2, 1], [1, 2]))
+    with pytest.raises(TransformError, match="a label for each token, got labels Ragged"):
+        MaskedLM(CONFIG)(a, labels=b)
+    with pytest.raises(TransformError, match="token_type_ids must have the form and sizes"):
+        Encoder(CONFIG)(a, token_type_ids=b)
+    with pytest.raises(TransformError, match="Ragged tokens have no padding"):
+        Encoder(CONFIG)(a, torch.ones(2, 2))
+    for wrong in (-100, VOCAB):
+        with pytest.raises(TransformError, match=r"knows ids 0\.\.89, got .*are these labels"):
+            Encoder(CONFIG)(torch.tensor([[5, wrong]]))
+    long = torch.full((1, 60), 5)
+    with pytest.raises(TransformError, match="a sequence has 60 tokens"):
+        Encoder(CONFIG)(long, torch.ones(1, 60))
+    states = Encoder(CONFIG).eval()(long, (torch.arange(60) < 7)[None])
+    assert states.shape == (1, 60, 32)

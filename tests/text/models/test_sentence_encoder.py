@@ -22,6 +22,7 @@ from domainkit.text.models import (
     load_pretrained,
     pool,
 )
+from domainkit.text.transforms import Compose, Pad, Tokenize
 
 TEXTS = [
     "A man is eating food.",
@@ -164,3 +165,14 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
     )
     with pytest.raises(DomainkitError, match="modules Transformer, Dense; ours are"):
         load_pretrained(tmp_path / "st")
+
+
+def test_a_recipe_that_pads_changes_nothing() -> None:
+    model = load_pretrained(minilm_folder())
+    plain = model.encode(TEXTS)
+    model.recipe = Compose([Tokenize(str(minilm_folder()), max_length=256, type_ids=True), Pad(0)])
+    torch.testing.assert_close(model.encode(TEXTS), plain, atol=1e-5, rtol=0)
+    with pytest.raises(TransformError, match="takes a list of str, got a str: put it into a list"):
+        model.encode("hello")
+    with pytest.raises(TransformError, match="takes a list of str, got other things"):
+        model.encode(["a", 3])

@@ -272,3 +272,10 @@ def test_arguments_that_do_not_go_with_the_file(bert: Path, spm: Callable[[str],
         Tokenizer.from_file(spm("bpe"), family="t6")
     with pytest.raises(DecodeError, match="needs the piece"):
         Tokenizer.from_file(spm("t5"), family="llama")
+
+
+def test_vocabularies_that_mark_the_ends_of_words_are_no_byte_level_ones(tmp_path):
+    (tmp_path / "vocab.json").write_text('{"a": 0, "b</w>": 1, "ab</w>": 2}')
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b</w>\n")
+    with pytest.raises(DecodeError, match="marks the ends of words with </w>, as CLIP's does"):
+        Tokenizer.from_file(tmp_path)

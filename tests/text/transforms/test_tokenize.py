@@ -165,3 +165,23 @@ def test_words_and_pairs_are_hugging_faces() -> None:
         op({"text": first})
     with pytest.raises(TransformError, match="max_length of 1 or more, got 0"):
         Tokenize(str(file), max_length=0)
+
+
+def test_a_folder_whose_files_change_is_read_again(tmp_path: Path) -> None:
+    for k, words in enumerate((["aa ab"] * 9, ["ba bb"] * 9)):
+        (tmp_path / "tokenizer.json").write_text(train_bpe(words, 10), encoding="utf-8")
+        os.utime(tmp_path / "tokenizer.json", ns=(k, k))
+        library = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+        assert Tokenize(str(tmp_path))(["aa bb"])[0].tolist() == library.encode("aa bb").ids
+
+
+def test_only_the_publishers_own_names_are_known() -> None:
+    for name in ("bert-base-uncased", "google-bert/bert-base-uncased"):
+        assert Tokenize(name).tokenizer == name
+    for name in ("/missing/folder/gpt2", "somebody/bert-base-uncased", "missing/gpt2.json"):
+        with pytest.raises(TransformError, match=r"there is no file .*, and no published"):
+            Tokenize(name)
+    with pytest.raises(TransformError, match=r"needs a batch with both texts, got a list"):
+        Tokenize(FILE, pair="other")(["a"])
+    with pytest.raises(TransformError, match=r"max_length of 1 or more, got 4\.5"):
+        Tokenize(FILE, max_length=4.5)  # type: ignore[arg-type]

@@ -19,6 +19,9 @@ __all__ = ["BACKENDS", "choose", "finds_added"]
 BACKENDS = ("gigatoken", "sentencepiece", "tiktoken", "tokenizers")  # the fastest first
 
 
+PANIC = "PanicException"  # of a library in Rust that gave up; it is no Exception
+
+
 def choose(library: Any, model: bytes | None, wanted: str) -> Engine:
     """The engine called ``wanted``, or the fastest one that gives the reference's ids.
 
@@ -53,7 +56,9 @@ def choose(library: Any, model: bytes | None, wanted: str) -> Engine:
                         f"{name} is not installed. `pip install 'domainkit[tokenizers]'` brings it"
                     ) from error
                 continue
-            except Exception as error:  # each library has errors of its own
+            except BaseException as error:  # each library has errors of its own
+                if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+                    raise
                 why = f"it does not take this tokenizer: {error}"
         if why is None:
             return engine
@@ -77,7 +82,9 @@ def finds_added(library: Any, engine: Engine) -> bool:
         ]
     try:
         return _difference(Reference(library), engine, texts) is None
-    except Exception:  # each library has errors of its own
+    except BaseException as error:  # each library has errors of its own
+        if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+            raise
         return False
 
 

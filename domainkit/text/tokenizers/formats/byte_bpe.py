@@ -57,6 +57,11 @@ def from_byte_bpe(
     from tokenizers import Tokenizer, models
 
     vocab, merges = _vocabulary(vocab_file), _merges(merges_file)
+    if any(token.endswith("</w>") for token in vocab):
+        raise DecodeError(
+            f"{vocab_file.name} marks the ends of words with </w>, as CLIP's does: this is no "
+            "byte-level vocabulary. Take the tokenizer.json of the model"
+        )
     try:
         library = Tokenizer(models.BPE(vocab=vocab, merges=merges))
     except Exception as error:  # the library raises bare Exception

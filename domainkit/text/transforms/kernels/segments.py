@@ -57,7 +57,7 @@ def random_spans(
         (4, 2, False)
     """
     hidden = np.clip(np.rint(lengths * density).astype(np.int64), 1, np.maximum(lengths - 1, 1))
-    hidden = np.where(lengths > 1, hidden, 0)
+    hidden = np.where((lengths > 1) & (density > 0), hidden, 0)
     kept = lengths - hidden
     spans = np.clip(np.rint(hidden / mean_length).astype(np.int64), 1, np.minimum(hidden, kept))
     spans = np.where(hidden > 0, spans, 0)
