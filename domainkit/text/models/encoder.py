@@ -223,9 +223,7 @@ def same_form(x: Ragged | torch.Tensor, tokens: Ragged | torch.Tensor) -> bool:
         (True, False)
     """
     if isinstance(x, Ragged) and isinstance(tokens, Ragged):
-        return bool(x.host_offsets.shape == tokens.host_offsets.shape) and bool(
-            (x.host_offsets == tokens.host_offsets).all()
-        )
+        return np.array_equal(x.host_offsets, tokens.host_offsets)
     if isinstance(x, torch.Tensor) and isinstance(tokens, torch.Tensor):
         return x.shape == tokens.shape
     return False

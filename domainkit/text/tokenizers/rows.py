@@ -8,7 +8,7 @@ import torch
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
 from domainkit.text.tokenizers.template import Template
-from domainkit.text.tokenizers.truncation import kept_lengths
+from domainkit.text.tokenizers.truncation import check_strategy, kept_lengths
 
 __all__ = ["Rows"]
 
@@ -30,6 +30,7 @@ class Rows:
         self, template: Template, lengths: np.ndarray, max_length: int | None, truncation: str
     ) -> None:
         order = ["AB".index(text) for text in template.texts]
+        check_strategy(truncation)
         lengths = kept = lengths.reshape(-1, len(order))
         if max_length is not None:
             room = max_length - template.added

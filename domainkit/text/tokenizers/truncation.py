@@ -9,9 +9,15 @@ import numpy as np
 
 from domainkit.errors import TransformError
 
-__all__ = ["STRATEGIES", "kept_lengths"]
+__all__ = ["STRATEGIES", "check_strategy", "kept_lengths"]
 
 STRATEGIES = ("longest_first", "only_first", "only_second", "error")
+
+
+def check_strategy(strategy: str) -> None:
+    """TransformError for an unknown strategy."""
+    if strategy not in STRATEGIES:
+        raise TransformError(f"truncation is one of {', '.join(STRATEGIES)}, got {strategy!r}")
 
 
 def kept_lengths(lengths: np.ndarray, room: int, strategy: str) -> np.ndarray:
@@ -30,8 +36,7 @@ def kept_lengths(lengths: np.ndarray, room: int, strategy: str) -> np.ndarray:
         >>> kept_lengths(np.array([[9, 3], [9, 9]]), 8, "longest_first").tolist()
         [[5, 3], [4, 4]]
     """
-    if strategy not in STRATEGIES:
-        raise TransformError(f"truncation is one of {', '.join(STRATEGIES)}, got {strategy!r}")
+    check_strategy(strategy)
     excess = lengths.sum(axis=1) - room
     if (excess <= 0).all():
         return lengths

@@ -20,7 +20,7 @@ from domainkit.text.transforms.checks import (
 from domainkit.text.transforms.kernels.rows import ragged_rows
 from domainkit.transform import Transform, replace_fields
 
-__all__ = ["TruncatePair", "pair_lengths"]
+__all__ = ["TruncatePair"]
 
 STRATEGIES = ("longest_first", "only_first", "only_second")
 
@@ -92,7 +92,10 @@ class TruncatePair(Transform):
                 f"TruncatePair: {len(flat[0][2])} tokens and {len(flat[1][2])} pair_tokens: give "
                 "one second sequence for each first"
             )
-        kept = pair_lengths(flat[0][2], flat[1][2], self.max_length, self.strategy)
+        from domainkit.text.tokenizers.truncation import kept_lengths
+
+        lengths = np.stack([flat[0][2], flat[1][2]], 1)
+        kept = kept_lengths(lengths, self.max_length, self.strategy).T
         cut = [self._cut(*rows, n) for rows, n in zip(flat, kept, strict=True)]
         fields = {self.field: cut[0], "pair_tokens": cut[1]}
         for name, (x, _) in beside_tokens(batch).items():  # of the first sequences
@@ -105,34 +108,3 @@ class TruncatePair(Transform):
         return ragged_rows(
             values, starts if self.side == "right" else starts + lengths - kept, kept
         )
-
-
-def pair_lengths(
-    first: np.ndarray, second: np.ndarray, most: int, strategy: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """How many tokens of each of two sequences stay, int64 [B] both.
-
-    Args:
-        first, second: int64 [B], lengths before.
-        most: tokens of both together.
-        strategy: one of ``TruncatePair``'s.
-
-    Example:
-        >>> pair_lengths(np.array([9, 1]), np.array([4, 9]), 7, "longest_first")
-        (array([4, 1]), array([3, 6]))
-    """
-    if strategy == "longest_first":
-        short, long = np.minimum(first, second), np.maximum(first, second)
-        long = np.minimum(long, np.maximum(short, most - short))
-        over = short + long > most  # both have more than half
-        short = np.where(over, most // 2, short)
-        long = np.where(over, most - most // 2, long)
-        return np.where(first > second, long, short), np.where(first > second, short, long)
-    fixed, cut = (second, first) if strategy == "only_first" else (first, second)
-    if len(fixed) and int(fixed.max()) > most:
-        raise TransformError(
-            f"TruncatePair: a sequence has {int(fixed.max())} tokens, more than max_length {most}, "
-            f"and {strategy!r} leaves it whole: take 'longest_first'"
-        )
-    kept = np.minimum(cut, most - fixed)
-    return (kept, fixed) if strategy == "only_first" else (fixed, kept)

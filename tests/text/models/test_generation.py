@@ -371,8 +371,9 @@ def test_wrong_arguments_say_what_to_do(args: dict[str, Any], message: str) -> N
 
 def test_a_mask_with_holes_and_a_model_in_training_are_refused() -> None:
     _, ours = pair("v1.0")
-    with pytest.raises(TransformError, match="holes"):
-        generate(ours, torch.ones(1, 5).long(), torch.tensor([[1, 0, 1, 0, 1]]), max_new_tokens=2)
+    for mask in ([1, 0, 1, 0, 1], [1, 0, 1, 1, 1], [0, 1, 0, 1, 0]):
+        with pytest.raises(TransformError, match="holes"):
+            generate(ours, torch.ones(1, 5).long(), torch.tensor([mask]), max_new_tokens=2)
     ours.train()
     try:
         with pytest.raises(TransformError, match=r"call model\.eval"):
