@@ -25,6 +25,8 @@ def run(name: str) -> Any:
         patch.setenv("DOMAINKIT_OFFLINE", "1")
         # the kernel imports what is tested here, installed or not
         patch.setenv("PYTHONPATH", str(ROOT))
+        # beside other tests, threads that wait for each other would take most of the time
+        patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
         client = NotebookClient(notebook, timeout=300, kernel_name="python3")
         return client.execute(cwd=str(ROOT / "notebooks"))

@@ -82,8 +82,10 @@ def test_same_result_in_any_batch(kind: Any, setting: dict[str, Any], device: st
     items = [x.double() if device == "cpu" else x for x in waveforms()]
     assert_batch_invariant(kind(**setting), items, atol=atol, device=device)
     if device == "cpu":
-        # a logarithm of little energy tells of rounding: 1e-5 of it in float32
-        assert_batch_invariant(kind(**setting), waveforms(), atol=1e-5)
+        # a logarithm of little energy tells of rounding, in float32 by an amount that depends on
+        # the processor, and the lifter of MFCC multiplies it by up to 12
+        atol = 1e-4 if kind is KaldiMFCC else 1e-5
+        assert_batch_invariant(kind(**setting), waveforms(), atol=atol)
 
 
 def test_the_layout() -> None:
@@ -141,6 +143,8 @@ def test_wrong_input_is_told(make: Any, message: str) -> None:
 
 
 def test_strided_recordings():
-    x = torch.randn(4000, 1, 3).permute(2, 1, 0)
+    x = torch.stack(waveforms((4000, 4000, 4000), dtype=torch.float64), -1)  # [1, 4000, 3]
+    x = x.permute(2, 0, 1)
+    assert not x.is_contiguous()
     for transform in (KaldiFbank(), KaldiMFCC()):
         torch.testing.assert_close(transform(x), transform(x.contiguous()))
