@@ -71,12 +71,7 @@ class Transform:
         if draws is None:
             return Draws.from_generator(len(x))
         if len(draws) != len(x):
-            if not self.random:  # a step before changed the number of samples; no number is drawn
-                return Draws(0, 0, torch.arange(len(x)))
-            raise TransformError(
-                f"{type(self).__name__} got draws for {len(draws)} samples and a batch of {len(x)}"
-                ": put random steps before one that changes the number of samples"
-            )
+            raise TransformError(f"got draws for {len(draws)} samples and a batch of {len(x)}")
         return draws
 
 

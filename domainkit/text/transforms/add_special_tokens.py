@@ -12,6 +12,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import (
     beside_tokens,
     check_ids,
@@ -21,7 +22,7 @@ from domainkit.text.transforms.checks import (
     unpadded,
 )
 from domainkit.text.transforms.kernels.rows import ragged_rows
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["AddSpecialTokens"]
 
@@ -30,7 +31,7 @@ AROUND = {"labels": -100, "token_type_ids": 0, "word_ids": -1, "permutation": -1
 
 
 @dataclass(frozen=True)
-class AddSpecialTokens(Transform):
+class AddSpecialTokens(TokenTransform):
     """Put tokens before, behind and between sequences: [CLS] a [SEP], [CLS] a [SEP] b [SEP].
 
     Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]. Output: a ``Ragged`` of

@@ -12,6 +12,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import (
     IGNORED,
     check_ids,
@@ -25,7 +26,7 @@ from domainkit.text.transforms.checks import (
 from domainkit.text.transforms.kernels.hiding import SECOND, hide_rows
 from domainkit.text.transforms.kernels.rows import numba_can
 from domainkit.text.transforms.kernels.segments import random_spans
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["MaskTokens"]
 
@@ -34,7 +35,7 @@ DECIDE = 1 << 32  # where the numbers begin that decide what becomes of a chosen
 
 
 @dataclass(frozen=True)
-class MaskTokens(Transform):
+class MaskTokens(TokenTransform):
     """Choose tokens at random; most become ``mask_id``, some another token, some stay.
 
     This is the masking of BERT (Devlin et al., arXiv:1810.04805, 3.1). Each token has draws of its

@@ -10,14 +10,15 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import IGNORED, check_mask, check_tokens, row_ends
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["NextToken"]
 
 
 @dataclass(frozen=True)
-class NextToken(Transform):
+class NextToken(TokenTransform):
     """Give each token the one behind it as its label; the last of a sequence has none.
 
     Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]. A batch gets ``labels``,

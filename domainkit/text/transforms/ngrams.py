@@ -11,9 +11,9 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import check_tokens, row_ends
 from domainkit.text.transforms.kernels.rows import ragged_rows
-from domainkit.transform import Transform
 
 __all__ = ["NGrams"]
 
@@ -23,7 +23,7 @@ MULTIPLIER, BITS = 116049371, (1 << 30) - 1
 
 
 @dataclass(frozen=True)
-class NGrams(Transform):
+class NGrams(TokenTransform):
     """Put the n-grams of tokens, as ids of their own, behind each sequence.
 
     Method: hashed word n-grams, as in fastText (Joulin et al., "Bag of tricks for efficient text

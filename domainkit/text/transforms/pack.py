@@ -11,6 +11,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import (
     beside_tokens,
     check_ids,
@@ -19,7 +20,7 @@ from domainkit.text.transforms.checks import (
     unpadded,
 )
 from domainkit.text.transforms.kernels.packing import Packing, packed, plan_rows
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["Pack", "document_mask"]
 
@@ -27,7 +28,7 @@ STRATEGIES = ("best-fit", "concat")
 
 
 @dataclass(frozen=True)
-class Pack(Transform):
+class Pack(TokenTransform):
     """Put the documents of a batch into rows of ``length`` tokens; no token is lost.
 
     "best-fit" keeps documents whole: the longest first, each into the fullest row that has room

@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import (
     IGNORED,
     beside_tokens,
@@ -21,13 +22,13 @@ from domainkit.text.transforms.checks import (
     row_ends,
 )
 from domainkit.text.transforms.kernels.rows import dense_rows, real_places
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["Pad"]
 
 
 @dataclass(frozen=True)
-class Pad(Transform):
+class Pad(TokenTransform):
     """Make all sequences equally long by filling them up.
 
     Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]. Output: dense [B, L'] of the

@@ -11,6 +11,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import (
     IGNORED,
     check_ids,
@@ -20,7 +21,7 @@ from domainkit.text.transforms.checks import (
     token_offsets,
 )
 from domainkit.text.transforms.kernels.segments import random_spans
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["PermutationLM", "permutation_mask"]
 
@@ -28,7 +29,7 @@ ORDER = 3 << 34  # where the numbers of the order begin, behind those of the spa
 
 
 @dataclass(frozen=True)
-class PermutationLM(Transform):
+class PermutationLM(TokenTransform):
     """Choose spans of tokens to be guessed, and the order in which they are.
 
     Method: XLNet (Yang et al., arXiv:1906.08237): a token to guess sees those that are not

@@ -11,15 +11,16 @@ import numpy as np
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import beside_tokens, check_tokens, row_ends, unpadded
 from domainkit.text.transforms.kernels.rows import ragged_rows
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["RandomCrop"]
 
 
 @dataclass(frozen=True)
-class RandomCrop(Transform):
+class RandomCrop(TokenTransform):
     """Keep ``length`` tokens from a random place; shorter sequences stay whole.
 
     Input: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]; output the same, with at

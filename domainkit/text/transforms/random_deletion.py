@@ -10,6 +10,7 @@ import torch
 
 from domainkit.draws import Draws
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import (
     beside_tokens,
     check_ids,
@@ -19,13 +20,13 @@ from domainkit.text.transforms.checks import (
     token_offsets,
     unpadded,
 )
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["RandomDeletion"]
 
 
 @dataclass(frozen=True)
-class RandomDeletion(Transform):
+class RandomDeletion(TokenTransform):
     """Delete each token with probability p; of a sequence that would lose all, one stays.
 
     Method: word dropout of "easy data augmentation" (Wei and Zou, EMNLP 2019). The token that stays

@@ -11,14 +11,15 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import beside_tokens, check_tokens, row_ends, unpadded
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["RandomSwap"]
 
 
 @dataclass(frozen=True)
-class RandomSwap(Transform):
+class RandomSwap(TokenTransform):
     """Exchange two random tokens, ``swaps`` times one after the other.
 
     Method: random swap of "easy data augmentation" (Wei and Zou, EMNLP 2019). The two places are

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 
 from domainkit.draws import Draws
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import beside_tokens, check_tokens, row_ends
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["Reverse"]
 
 
 @dataclass(frozen=True)
-class Reverse(Transform):
+class Reverse(TokenTransform):
     """Turn the order of the tokens around.
 
     Input and output: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]. In a batch

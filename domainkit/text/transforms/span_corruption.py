@@ -12,6 +12,7 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import (
     beside_tokens,
     check_tokens,
@@ -20,13 +21,13 @@ from domainkit.text.transforms.checks import (
 )
 from domainkit.text.transforms.kernels.rows import ragged_rows
 from domainkit.text.transforms.kernels.segments import Spans, compact, random_spans
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["SpanCorruption"]
 
 
 @dataclass(frozen=True)
-class SpanCorruption(Transform):
+class SpanCorruption(TokenTransform):
     """Take spans of tokens out of each sequence; what remains is the input, the spans the labels.
 
     This is the denoising of T5 (Raffel et al., JMLR 2020, 3.1.4): each span is replaced by a

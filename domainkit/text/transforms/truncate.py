@@ -12,15 +12,16 @@ import torch
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import beside_tokens, check_side, check_tokens
 from domainkit.text.transforms.kernels.rows import ragged_rows
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["Truncate"]
 
 
 @dataclass(frozen=True)
-class Truncate(Transform):
+class Truncate(TokenTransform):
     """Cut off what is beyond ``max_length`` tokens.
 
     Input and output: int32 or int64, a ``Ragged`` of items [L_i] or dense [B, L]. In a batch

@@ -11,6 +11,7 @@ import numpy as np
 from domainkit.draws import Draws
 from domainkit.errors import TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.transforms._base import TokenTransform
 from domainkit.text.transforms.checks import (
     beside_tokens,
     check_side,
@@ -18,7 +19,7 @@ from domainkit.text.transforms.checks import (
     row_ends,
 )
 from domainkit.text.transforms.kernels.rows import ragged_rows
-from domainkit.transform import Transform, replace_fields
+from domainkit.transform import replace_fields
 
 __all__ = ["TruncatePair"]
 
@@ -26,7 +27,7 @@ STRATEGIES = ("longest_first", "only_first", "only_second")
 
 
 @dataclass(frozen=True)
-class TruncatePair(Transform):
+class TruncatePair(TokenTransform):
     """Cut ``tokens`` and ``pair_tokens`` until both together have at most ``max_length`` tokens.
 
     Input and output: a batch with both fields, int32 or int64, each a ``Ragged`` of items [L_i] or
