@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["relative_buckets"]
+__all__ = ["position_buckets", "relative_buckets"]
 
 
 def relative_buckets(
@@ -40,15 +40,34 @@ def relative_buckets(
     """
     key = torch.arange(length, device=device)
     distance = key[None, :] - key[first:, None]
-    offset = torch.zeros_like(distance)
+    return position_buckets(distance, both_ways=both_ways, buckets=buckets, farthest=max_distance)
+
+
+def position_buckets(
+    distance: torch.Tensor, *, both_ways: bool, buckets: int, farthest: int
+) -> torch.Tensor:
+    """Which bucket a distance falls in: int64, of the shape of ``distance`` (key minus query).
+
+    Half of the buckets hold one distance each, the others grow with the logarithm up to
+    ``farthest``. An encoder looks both ways and spends half of its buckets on each; a decoder puts
+    all that lies ahead into bucket 0, which its mask hides.
+
+    Example:
+        >>> distance = torch.tensor([-200, -9, -1, 0, 1, 9])
+        >>> position_buckets(distance, both_ways=True, buckets=32, farthest=128).tolist()
+        [15, 8, 1, 0, 17, 24]
+        >>> position_buckets(distance, both_ways=False, buckets=32, farthest=128).tolist()
+        [31, 9, 1, 0, 0, 0]
+    """
+    ahead = torch.zeros_like(distance)
     if both_ways:
         buckets //= 2
-        offset = (distance > 0).to(torch.int64) * buckets
+        ahead = (distance > 0) * buckets
         distance = distance.abs()
     else:
         distance = (-distance).clamp(min=0)
-    exact = buckets // 2
-    # in float32, as those who trained the weights did
-    far = torch.log(distance.clamp(min=1).float() / exact) / math.log(max_distance / exact)
-    coarse = (exact + (far * (buckets - exact)).to(torch.int64)).clamp(max=buckets - 1)
-    return offset + torch.where(distance < exact, distance, coarse)
+    single = buckets // 2
+    # single buckets up to `single`, then equal steps of the logarithm; float32 as models learned it
+    ratio = (distance.clamp(min=1).float() / single).log() / math.log(farthest / single)
+    large = single + (ratio * (buckets - single)).long()
+    return ahead + torch.where(distance < single, distance, large.clamp(max=buckets - 1))

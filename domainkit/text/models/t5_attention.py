@@ -13,7 +13,6 @@ A layer does not know how its rows lie. It is handed an ``Attend``, made once pe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Protocol
@@ -21,7 +20,7 @@ from typing import Any, Protocol
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-__all__ = ["Attend", "Grouped", "Packed", "Padded", "position_buckets"]
+__all__ = ["Attend", "Grouped", "Packed", "Padded"]
 
 
 class Attend(Protocol):
@@ -30,36 +29,6 @@ class Attend(Protocol):
     def __call__(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float
     ) -> torch.Tensor: ...
-
-
-def position_buckets(
-    distance: torch.Tensor, *, both_ways: bool, buckets: int, farthest: int
-) -> torch.Tensor:
-    """Which bucket a distance falls in: int64, of the shape of ``distance`` (key minus query).
-
-    Half of the buckets hold one distance each, the others grow with the logarithm up to
-    ``farthest``. An encoder looks both ways and spends half of its buckets on each; a decoder puts
-    all that lies ahead into bucket 0, which its mask hides.
-
-    Example:
-        >>> distance = torch.tensor([-200, -9, -1, 0, 1, 9])
-        >>> position_buckets(distance, both_ways=True, buckets=32, farthest=128).tolist()
-        [15, 8, 1, 0, 17, 24]
-        >>> position_buckets(distance, both_ways=False, buckets=32, farthest=128).tolist()
-        [31, 9, 1, 0, 0, 0]
-    """
-    ahead = torch.zeros_like(distance)
-    if both_ways:
-        buckets //= 2
-        ahead = (distance > 0) * buckets
-        distance = distance.abs()
-    else:
-        distance = (-distance).clamp(min=0)
-    single = buckets // 2
-    # single buckets up to `single`, then equal steps of the logarithm; float32 as models learned it
-    ratio = (distance.clamp(min=1).float() / single).log() / math.log(farthest / single)
-    large = single + (ratio * (buckets - single)).long()
-    return ahead + torch.where(distance < single, distance, large.clamp(max=buckets - 1))
 
 
 def _heads(x: torch.Tensor, heads: int) -> torch.Tensor:

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.nn.functional import dropout, gelu, relu, scaled_dot_product_attention, silu
 
-from domainkit.text.models.t5_attention import Attend, position_buckets
+from domainkit.text.models.relative_positions import position_buckets
+from domainkit.text.models.t5_attention import Attend
 from domainkit.text.models.t5_cache import LayerCache
 from domainkit.text.models.t5_config import T5Config
 

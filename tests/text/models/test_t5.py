@@ -9,8 +9,8 @@ import torch
 
 from domainkit.errors import DecodeError, TransformError
 from domainkit.ragged import Ragged
+from domainkit.text.models.relative_positions import position_buckets
 from domainkit.text.models.t5 import T5, T5Encoder
-from domainkit.text.models.t5_attention import position_buckets
 from domainkit.text.models.t5_config import T5Config
 from domainkit.text.models.t5_names import t5_state_dict
 
